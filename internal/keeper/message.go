@@ -1,0 +1,94 @@
+package keeper
+
+import (
+	"errors"
+	"syscall"
+	"time"
+)
+
+// Limits of one message.
+const (
+	maxMessage = 64 << 10 // bytes
+	maxFDs     = 253      // the kernel's SCM_MAX_FD
+)
+
+// Operations of a request.
+const (
+	opSpawn  = "spawn"
+	opWatch  = "watch"
+	opList   = "list"
+	opForget = "forget"
+	opSignal = "signal"
+)
+
+// Spawn asks for a process.
+type Spawn struct {
+	ID   string   // names this one process, never used again
+	Name string   // for people; the daemon's name of the unikernel
+	Argv []string // the environment is empty
+	UID  int      // user and group to run as; 0: the keeper's own
+	GID  int
+}
+
+// Process is what the keeper knows about a process it started.
+type Process struct {
+	ID, Name string
+	PID      int
+	Started  time.Time
+	Ended    time.Time          `json:",omitzero"` // zero: it runs
+	Status   syscall.WaitStatus // once it ended
+}
+
+// Running reports whether the process has not ended.
+func (p Process) Running() bool { return p.Ended.IsZero() }
+
+// Errors of requests.
+var (
+	ErrUnknown = errors.New("the keeper knows no such process")
+	ErrExists  = errors.New("the keeper has a process of that id already")
+	ErrClosed  = errors.New("the connection to the keeper is closed")
+)
+
+// codes are the errors that a reply names by a code, since the daemon decides
+// on them.
+var codes = map[string]error{"unknown": ErrUnknown, "exists": ErrExists}
+
+// request is a message of the daemon.
+type request struct {
+	Number uint64
+	Op     string
+	Spawn  *Spawn `json:",omitempty"`
+	ID     string `json:",omitempty"`
+	Signal int    `json:",omitempty"`
+}
+
+// reply is a message of the keeper: an answer, one of several to a list (More),
+// or with number 0 an exit.
+type reply struct {
+	Number  uint64   `json:",omitempty"`
+	Process *Process `json:",omitempty"`
+	More    bool     `json:",omitempty"`
+	Error   string   `json:",omitempty"`
+	Code    string   `json:",omitempty"`
+}
+
+// fail makes r tell of err.
+func (r *reply) fail(err error) {
+	r.Error = err.Error()
+	for code, known := range codes {
+		if errors.Is(err, known) {
+			r.Code = code
+		}
+	}
+}
+
+// err is what r tells of.
+func (r *reply) err() error {
+	if r.Error == "" {
+		return nil
+	}
+	if known, ok := codes[r.Code]; ok {
+		return known
+	}
+	return errors.New("keeper: " + r.Error)
+}

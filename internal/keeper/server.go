@@ -1,0 +1,166 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+)
+
+// Keeper serves the protocol.
+type Keeper struct {
+	log   *slog.Logger
+	table *table
+}
+
+// New returns a keeper that has no processes. A process may have one keeper
+// only, since it reaps all children; its reaper runs until the process ends.
+func New(log *slog.Logger) *Keeper {
+	k := &Keeper{log: log, table: newTable()}
+	go k.table.reap()
+	return k
+}
+
+// Listen makes the keeper's socket, which only its own user may open. A socket
+// that a dead keeper left is replaced; that of a living one is an error.
+func Listen(path string) (*net.UnixListener, error) {
+	addr := &net.UnixAddr{Net: "unixpacket", Name: path}
+	if c, err := net.DialUnix(addr.Net, nil, addr); err == nil {
+		return nil, errors.Join(fmt.Errorf("another keeper listens on %s", path), c.Close())
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.ListenUnix(addr.Net, addr)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// Serve answers on l until ctx ends. It leaves all processes running.
+func (k *Keeper) Serve(ctx context.Context, l *net.UnixListener) error {
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	for {
+		c, err := l.AcceptUnix()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("accepting on the keeper's socket: %w", err)
+		}
+		conns.Go(func() {
+			if err := k.serve(ctx, c); err != nil {
+				k.log.Warn("connection ended", "error", err)
+			}
+		})
+	}
+}
+
+// conn is one connection; answers and exits share its socket.
+type conn struct {
+	*net.UnixConn
+	mu sync.Mutex // held while a message is written
+}
+
+func (c *conn) send(r reply) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return send(c.UnixConn, r, nil)
+}
+
+func (k *Keeper) serve(ctx context.Context, uc *net.UnixConn) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	defer func() { _ = uc.Close() }()
+	closed := context.AfterFunc(ctx, func() { _ = uc.Close() })
+	defer closed()
+	if err := allowed(uc); err != nil {
+		return err
+	}
+	c := &conn{UnixConn: uc}
+	buf, rights := make([]byte, maxMessage), make([]byte, 4096)
+	for {
+		var req request
+		fds, err := receive(uc, buf, rights, &req)
+		switch {
+		case ctx.Err() != nil || errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if req.Op == opWatch {
+			watching.Go(func() { k.forward(ctx, c, cancel) })
+		}
+		err = k.answer(c, req, fds)
+		closeFDs(fds)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// answer carries out a request.
+func (k *Keeper) answer(c *conn, req request, fds []int) error {
+	r := reply{Number: req.Number}
+	var err error
+	switch req.Op {
+	case opWatch:
+	case opSpawn:
+		var p Process
+		if req.Spawn == nil {
+			err = errors.New("spawn without a description")
+		} else if p, err = k.table.spawn(*req.Spawn, fds); err == nil {
+			r.Process = &p
+		}
+	case opList:
+		for _, p := range k.table.list() {
+			if err := c.send(reply{Number: req.Number, Process: &p, More: true}); err != nil {
+				return err
+			}
+		}
+	case opForget:
+		err = k.table.forget(req.ID)
+	case opSignal:
+		err = k.table.signal(req.ID, req.Signal)
+	default:
+		err = fmt.Errorf("unknown operation %q", req.Op)
+	}
+	if err != nil {
+		r.fail(err)
+	}
+	return c.send(r)
+}
+
+// forward sends exits until ctx ends; giveUp ends the connection when one cannot
+// be sent.
+func (k *Keeper) forward(ctx context.Context, c *conn, giveUp func()) {
+	w := newWatcher()
+	k.table.add(w)
+	defer k.table.remove(w)
+	for {
+		for _, p := range w.take() {
+			if err := c.send(reply{Process: &p}); err != nil {
+				giveUp()
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.ready:
+		}
+	}
+}

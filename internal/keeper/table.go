@@ -1,0 +1,217 @@
+package keeper
+
+import (
+	"fmt"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// table is what the keeper remembers. Its lock is held while a child is made,
+// so that the reaper never meets a child that is not yet in the table.
+type table struct {
+	mu      sync.Mutex
+	byID    map[string]*child // guarded by mu
+	byPID   map[int]*child    // guarded by mu; running ones only
+	watch   map[*watcher]bool // guarded by mu
+	spawned chan struct{}     // tells the reaper that there may be children again
+}
+
+// child is one process and what is held for it.
+type child struct {
+	Process
+	console int // a duplicate of the child's descriptor 1
+}
+
+// watcher gets each exit once. The queue is unbounded in form, but holds at most
+// one entry a process.
+type watcher struct {
+	mu    sync.Mutex
+	queue []Process     // guarded by mu
+	ready chan struct{} // of capacity 1
+}
+
+func newTable() *table {
+	return &table{
+		byID:    map[string]*child{},
+		byPID:   map[int]*child{},
+		watch:   map[*watcher]bool{},
+		spawned: make(chan struct{}, 1),
+	}
+}
+
+func newWatcher() *watcher { return &watcher{ready: make(chan struct{}, 1)} }
+
+func (w *watcher) put(p Process) {
+	w.mu.Lock()
+	w.queue = append(w.queue, p)
+	w.mu.Unlock()
+	select {
+	case w.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (w *watcher) take() []Process {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	q := w.queue
+	w.queue = nil
+	return q
+}
+
+// spawn starts the program that the last of fds is, with fds as its
+// descriptors. The caller still owns fds.
+func (t *table) spawn(s Spawn, fds []int) (Process, error) {
+	if s.ID == "" || len(s.Argv) == 0 || len(fds) < 4 {
+		return Process{}, fmt.Errorf("spawn wants an id, arguments and at least 4 descriptors, not %q, %d and %d", s.ID, len(s.Argv), len(fds))
+	}
+	attr := &syscall.ProcAttr{Env: []string{}, Sys: &syscall.SysProcAttr{Setsid: true}}
+	for _, fd := range fds {
+		attr.Files = append(attr.Files, uintptr(fd))
+	}
+	if s.UID != 0 || s.GID != 0 {
+		attr.Sys.Credential = &syscall.Credential{Uid: uint32(s.UID), Gid: uint32(s.GID)}
+	}
+	console, err := dupCloexec(fds[1])
+	if err != nil {
+		return Process{}, fmt.Errorf("keeping the console of %s: %w", s.Name, err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byID[s.ID] != nil {
+		closeFDs([]int{console})
+		return Process{}, ErrExists
+	}
+	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(len(fds)-1), s.Argv, attr)
+	if err != nil {
+		closeFDs([]int{console})
+		return Process{}, fmt.Errorf("starting %s: %w", s.Name, err)
+	}
+	c := &child{Process{ID: s.ID, Name: s.Name, PID: pid, Started: time.Now().UTC()}, console}
+	t.byID[s.ID], t.byPID[pid] = c, c
+	select {
+	case t.spawned <- struct{}{}:
+	default:
+	}
+	return c.Process, nil
+}
+
+func dupCloexec(fd int) (int, error) {
+	n, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, 3)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil
+}
+
+// list returns all processes that are not forgotten.
+func (t *table) list() []Process {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make([]Process, 0, len(t.byID))
+	for _, c := range t.byID {
+		all = append(all, c.Process)
+	}
+	return all
+}
+
+// signal sends a signal to a process that runs. The lock keeps its pid from
+// being reaped, hence from being another's.
+func (t *table) signal(id string, number int) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.byID[id]
+	if c == nil || !c.Running() {
+		return ErrUnknown
+	}
+	if err := syscall.Kill(c.PID, syscall.Signal(number)); err != nil {
+		return fmt.Errorf("signal %d to %s: %w", number, c.Name, err)
+	}
+	return nil
+}
+
+// forget drops a process that ended.
+func (t *table) forget(id string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.byID[id]
+	switch {
+	case c == nil:
+		return ErrUnknown
+	case c.Running():
+		return fmt.Errorf("%s still runs", c.Name)
+	}
+	closeFDs([]int{c.console})
+	delete(t.byID, id)
+	return nil
+}
+
+// add makes w get what is remembered and what comes.
+func (t *table) add(w *watcher) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.watch[w] = true
+	for _, c := range t.byID {
+		if !c.Running() {
+			w.put(c.Process)
+		}
+	}
+}
+
+func (t *table) remove(w *watcher) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.watch, w)
+}
+
+// reap waits for children for ever. It looks first (WNOWAIT) and reaps under the
+// lock, so that a pid is either in the table or not in use.
+func (t *table) reap() {
+	for {
+		pid, err := waitAny()
+		switch {
+		case err == syscall.ECHILD:
+			<-t.spawned
+		case err == nil:
+			t.ended(pid)
+		}
+	}
+}
+
+func (t *table) ended(pid int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); err != nil {
+		return // a failed exec, which ForkExec has reaped
+	}
+	c := t.byPID[pid]
+	if c == nil {
+		return
+	}
+	delete(t.byPID, pid)
+	c.Ended, c.Status = time.Now().UTC(), status
+	for w := range t.watch {
+		w.put(c.Process)
+	}
+}
+
+// waitAny blocks until a child has ended, and returns its pid without reaping
+// it.
+func waitAny() (int, error) {
+	const (
+		pAll         = 0
+		infoPID      = 16 // offset of si_pid in siginfo_t on amd64
+		infoSize     = 128
+		exitedNoReap = syscall.WEXITED | syscall.WNOWAIT
+	)
+	var info [infoSize]byte
+	_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&info)), exitedNoReap, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(*(*int32)(unsafe.Pointer(&info[infoPID]))), nil
+}
