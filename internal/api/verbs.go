@@ -1,0 +1,71 @@
+package api
+
+import (
+	"time"
+
+	"albatross/internal/vm"
+)
+
+// Verbs of the private command.
+const (
+	VerbHello    = "hello"    // Hello, answered by Welcome; the first message of a connection
+	VerbState    = "state"    // no body; the message's name says of whom; answered by State
+	VerbShutdown = "shutdown" // no body; stops all unikernels, keeps their records; answered by Shutdown
+)
+
+// Hello introduces a client.
+type Hello struct {
+	Client  string `json:"client"`            // the program's name
+	Version string `json:"version"`           // of the program
+	Request string `json:"request,omitempty"` // names this request in logs
+}
+
+// Welcome answers Hello.
+type Welcome struct {
+	Daemon  string   `json:"daemon"`
+	Version string   `json:"version"`
+	Verbs   []string `json:"verbs"` // that this daemon knows
+}
+
+// State is what the daemon knows about unikernels.
+type State struct {
+	Unikernels []Unikernel `json:"unikernels"`
+	Ended      []Ended     `json:"ended,omitempty"` // recently, and not to be started again; newest first
+}
+
+// Phases of a unikernel, as State tells them.
+const (
+	PhaseStarting = "starting"
+	PhaseRunning  = "running"
+	PhaseStopping = "stopping"
+	PhaseWaiting  = "waiting" // ended; will be started again
+)
+
+// Unikernel is one unikernel.
+type Unikernel struct {
+	Name     vm.Name   `json:"name"`
+	Phase    string    `json:"phase"`
+	Target   string    `json:"target"`           // hvt or spt
+	PID      int       `json:"pid,omitempty"`    // while it runs
+	UID      int       `json:"uid,omitempty"`    // that its process runs as
+	Started  time.Time `json:"started,omitzero"` // of this run, UTC
+	Created  time.Time `json:"created"`          // UTC
+	Restarts int       `json:"restarts"`         // since it was created
+	Next     time.Time `json:"next,omitzero"`    // when waiting: of the next start, UTC
+	LastExit *Ended    `json:"last_exit,omitempty"`
+	Info     vm.Info   `json:"info"`
+	Image    int64     `json:"image"` // bytes
+}
+
+// Ended tells how a run of a unikernel ended.
+type Ended struct {
+	Name   vm.Name   `json:"name"`
+	At     time.Time `json:"at"` // UTC
+	Exit   vm.Exit   `json:"exit"`
+	Reason string    `json:"reason"` // in words
+}
+
+// Shutdown answers the verb of that name.
+type Shutdown struct {
+	Stopped int `json:"stopped"` // how many unikernels ran
+}
