@@ -194,13 +194,15 @@ func (s State) again(first Action) (State, []Action) {
 	return s, []Action{first, Wait{delay}}
 }
 
-// gone ends the life; the record stays only if the host goes down.
-func (s State) gone(first ...Action) (State, []Action) {
+// gone ends the life; the record stays only if the host goes down. It goes
+// first: a unikernel whose record is there and whose process is not would be
+// started again after a crash.
+func (s State) gone(last ...Action) (State, []Action) {
 	s.Phase = Gone
 	if s.Keep {
-		return s, first
+		return s, last
 	}
-	return s, append(first, Forget{})
+	return s, append([]Action{Forget{}}, last...)
 }
 
 func (s State) stop(e StopRequested) (State, []Action) {

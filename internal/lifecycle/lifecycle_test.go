@@ -24,18 +24,18 @@ func TestAllPairs(t *testing.T) {
 	stop := StopRequested{}
 	table := map[Phase]map[Event]want{
 		Starting: {
-			Started{}: stay(Running), StartFailed{}: {Gone, []Action{Free{}, Forget{}}}, Due{}: stay(Starting),
+			Started{}: stay(Running), StartFailed{}: {Gone, []Action{Forget{}, Free{}}}, Due{}: stay(Starting),
 			drop: stay(Starting), again: stay(Starting), unnamed: stay(Starting), stop: {Stopping, []Action{Kill{}}},
 		},
 		Running: {
 			Started{}: stay(Running), StartFailed{}: stay(Running), Due{}: stay(Running),
-			drop: {Gone, []Action{Free{}, Forget{}}}, again: {Waiting, []Action{Free{}, Wait{}}},
+			drop: {Gone, []Action{Forget{}, Free{}}}, again: {Waiting, []Action{Free{}, Wait{}}},
 			unnamed: {Waiting, []Action{Free{}, Wait{}}}, stop: {Stopping, []Action{Kill{}}},
 		},
 		Stopping: {
 			Started{}: stay(Stopping), StartFailed{}: stay(Stopping), Due{}: stay(Stopping),
-			drop: {Gone, []Action{Free{}, Forget{}}}, again: {Gone, []Action{Free{}, Forget{}}},
-			unnamed: {Gone, []Action{Free{}, Forget{}}}, stop: stay(Stopping),
+			drop: {Gone, []Action{Forget{}, Free{}}}, again: {Gone, []Action{Forget{}, Free{}}},
+			unnamed: {Gone, []Action{Forget{}, Free{}}}, stop: stay(Stopping),
 		},
 		Waiting: {
 			Started{}: stay(Waiting), StartFailed{}: stay(Waiting), Due{}: {Starting, []Action{Start{}}},
