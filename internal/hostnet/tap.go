@@ -1,0 +1,129 @@
+package hostnet
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"albatross/internal/tap"
+)
+
+// tapPrefix and a number make the name of a tap. Albatross 2.7 uses the same,
+// and administrators have firewall rules that match it.
+const tapPrefix = "vmmtap"
+
+// TapMAC is the MAC address of the host's end of every tap: the highest unicast
+// address there is, so that a bridge prefers that of any other port.
+var TapMAC = [6]byte{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff}
+
+// Tap is a tap on a bridge. The embedded Device has its name, MTU and the
+// descriptor to pass to the unikernel. Close closes the descriptor; the tap
+// vanishes once the unikernel's is closed as well.
+//
+// Whoever closes the last descriptor waits for some 20 ms while the kernel makes
+// sure that nobody uses the interface. Closing many at a time costs little
+// more than closing one. A daemon that keeps its descriptor until it has reaped
+// the unikernel takes that wait off the unikernel's exit, and can start it
+// again with the same tap.
+type Tap struct {
+	tap.Device
+	Bridge string // name of the bridge it was attached to
+}
+
+// CreateTap makes a tap with a name the kernel chooses (vmmtap0, vmmtap1, …),
+// attaches it to the bridge and sets it up. If any step fails nothing is left.
+// If the bridge cannot be used the error is a *BridgeError.
+func (n *Net) CreateTap(bridge string) (*Tap, error) {
+	master, err := n.findBridge(bridge)
+	if err != nil {
+		return nil, fmt.Errorf("create tap: %w", err)
+	}
+	dev, err := tap.Create(tapPrefix + "%d")
+	if err != nil {
+		return nil, err
+	}
+	if err := n.attach(dev, master); err != nil {
+		return nil, errors.Join(fmt.Errorf("attach %s to bridge %s: %w", dev.Name, bridge, err), dev.Close())
+	}
+	dev.MTU = master.mtu
+	return &Tap{Device: *dev, Bridge: bridge}, nil
+}
+
+// attach makes dev a port of the bridge master.
+func (n *Net) attach(dev *tap.Device, master link) error {
+	port := change{address: TapMAC[:], master: master.index, up: true}
+	if dev.MTU != master.mtu {
+		port.mtu = master.mtu
+	}
+	if err := disableIPv6(dev.Name); err != nil {
+		// A read-only /proc/sys, as in many sandboxes, leaves a way that stops
+		// all but the reports of a host that routes IPv6.
+		fallback := n.route.change(dev.Name, change{noAddresses: true})
+		if fallback != nil && !errors.Is(fallback, syscall.EAFNOSUPPORT) {
+			return fmt.Errorf("turn IPv6 off: %w", errors.Join(err, fallback))
+		}
+	}
+	err := n.route.change(dev.Name, port)
+	if errors.Is(err, syscall.EXFULL) {
+		return &BridgeError{Bridge: master.name, Err: ErrBridgeFull}
+	}
+	return err
+}
+
+// disableIPv6 keeps IPv6 from starting on an interface that is down. A kernel
+// without IPv6 has no such file.
+func disableIPv6(name string) error {
+	f, err := os.OpenFile("/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6", os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("1")
+	return errors.Join(err, f.Close())
+}
+
+// Leftovers returns the names of taps that belong to nobody any more, in the
+// order of their numbers: named as ours, persistent, and without a process
+// attached. CreateTap makes none that could stay behind; Albatross 2.7, which
+// calls "ip tuntap add", does so when it is killed.
+//
+// A persistent tap that an administrator made with such a name and is about to
+// use looks the same, so this is for a start of the daemon, not for later.
+func (n *Net) Leftovers() ([]string, error) {
+	links, err := n.route.links(filter{kind: kindTun})
+	if err != nil {
+		return nil, fmt.Errorf("list taps: %w", err)
+	}
+	var names []string
+	for _, l := range links {
+		if isTapName(l.name) && l.tap && l.persistent && !l.carrier {
+			names = append(names, l.name)
+		}
+	}
+	return names, nil
+}
+
+// RemoveTap removes a tap that Leftovers returned. It refuses one that a process
+// is attached to (tap.ErrBusy), and names other than ours (ErrNotOurs).
+func (n *Net) RemoveTap(name string) error {
+	if !isTapName(name) {
+		return fmt.Errorf("remove tap %q: %w", name, ErrNotOurs)
+	}
+	return tap.Remove(name)
+}
+
+// isTapName reports whether name is what the kernel makes of "vmmtap%d".
+func isTapName(name string) bool {
+	number, ok := strings.CutPrefix(name, tapPrefix)
+	if !ok {
+		return false
+	}
+	n, err := strconv.ParseUint(number, 10, 31)
+	return err == nil && strconv.FormatUint(n, 10) == number
+}
