@@ -1,7 +1,6 @@
 package image
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -18,9 +17,8 @@ func (m Manifest) Lookup(name string, kind Kind) (handle int, ok bool) {
 }
 
 // CheckDevices reports whether the names of the network and block devices that
-// were given for a unikernel are exactly those its image needs. The error shows
-// the flags that the image needs, those that are missing, those the image does
-// not know, and those that were given more than once.
+// were given for a unikernel are exactly those its image needs. If not the error
+// is a *DeviceError.
 func (m Manifest) CheckDevices(nets, blocks []string) error {
 	given := make([]Device, 0, len(nets)+len(blocks))
 	for _, name := range nets {
@@ -72,18 +70,28 @@ func (m Manifest) flagOrder() []Device {
 	return devs
 }
 
+// DeviceError tells that the devices given are not those an image needs. Both
+// texts show devices as flags of the command line.
+type DeviceError struct {
+	Needs string // "image needs --net service:BRIDGE"
+	Wrong string // "not given: --net service; not known to the image: --block data"
+}
+
+func (e *DeviceError) Error() string { return e.Needs + "; " + e.Wrong }
+
 func deviceError(needed, missing, unknown, repeated []Device) error {
-	var b strings.Builder
-	b.WriteString("image needs")
+	var needs strings.Builder
+	needs.WriteString("image needs")
 	for _, d := range needed {
-		b.WriteString(" " + flag(d))
+		needs.WriteString(" " + flag(d))
 		if d.Kind == KindNet {
-			b.WriteString(":BRIDGE")
+			needs.WriteString(":BRIDGE")
 		}
 	}
 	if len(needed) == 0 {
-		b.WriteString(" no devices")
+		needs.WriteString(" no devices")
 	}
+	var wrong []string
 	for _, part := range []struct {
 		what string
 		devs []Device
@@ -92,19 +100,25 @@ func deviceError(needed, missing, unknown, repeated []Device) error {
 		{"not known to the image", unknown},
 		{"given more than once", repeated},
 	} {
-		if len(part.devs) == 0 {
-			continue
-		}
-		b.WriteString("; " + part.what + ":")
-		listed := part.devs[:min(len(part.devs), MaxEntries)]
-		for _, d := range listed {
-			b.WriteString(" " + flag(d))
-		}
-		if more := len(part.devs) - len(listed); more > 0 {
-			fmt.Fprintf(&b, " and %d more", more)
+		if len(part.devs) > 0 {
+			wrong = append(wrong, part.what+":"+listFlags(part.devs))
 		}
 	}
-	return errors.New(b.String())
+	return &DeviceError{Needs: needs.String(), Wrong: strings.Join(wrong, "; ")}
+}
+
+// listFlags lists devices, each after a blank; not too many, as a client may
+// have given any number.
+func listFlags(devs []Device) string {
+	var b strings.Builder
+	listed := devs[:min(len(devs), MaxEntries)]
+	for _, d := range listed {
+		b.WriteString(" " + flag(d))
+	}
+	if more := len(devs) - len(listed); more > 0 {
+		fmt.Fprintf(&b, " and %d more", more)
+	}
+	return b.String()
 }
 
 // flag writes d as a flag of the command line. Names that were given may hold

@@ -30,6 +30,18 @@ const (
 	TargetXen    Target = 6
 )
 
+// hvtPage is the unit in which hvt maps a guest's memory, in bytes.
+const hvtPage = 2 << 20
+
+// RoundMemory returns the bytes of memory that a guest of the target gets which
+// asks for n: hvt rounds down to whole pages of 2 MB, but to one at least.
+func (t Target) RoundMemory(n uint64) uint64 {
+	if t == TargetHVT && n > 0 {
+		return max(n/hvtPage*hvtPage, hvtPage)
+	}
+	return n
+}
+
 // String returns Solo5's name of the target.
 func (t Target) String() string {
 	switch t {
@@ -111,15 +123,19 @@ func (im *Image) End() uint64 {
 	return im.Segments[len(im.Segments)-1].End
 }
 
-// CheckMemory reports whether the image fits in mem bytes of guest memory. The
-// error says how much memory the image needs at least.
+// CheckMemory reports whether the image fits in what its target makes of mem
+// bytes of guest memory (RoundMemory). The error says how much memory the image
+// needs at least.
 func (im *Image) CheckMemory(mem uint64) error {
-	end := im.End()
-	if end <= mem && im.Entry < mem {
+	end, rounded := im.End(), im.Target.RoundMemory(mem)
+	if end <= rounded && im.Entry < rounded {
 		return nil
 	}
-	return fmt.Errorf("image needs at least %d MB of memory, but only %s are given",
-		max(ceilMB(end), im.Entry/mb+1), formatMemory(mem))
+	needed := max(ceilMB(end), im.Entry/mb+1)
+	if im.Target == TargetHVT {
+		needed += needed % (hvtPage / mb)
+	}
+	return fmt.Errorf("image needs at least %d MB of memory, but only %s are given", needed, formatMemory(mem))
 }
 
 // mb is what a megabyte of guest memory is, in bytes.

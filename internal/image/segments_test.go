@@ -97,8 +97,9 @@ func TestCheckMemory(t *testing.T) {
 	}{
 		{"just fits", 31 * mb, 32 * mb, ""},
 		{"a byte short", 31 * mb, 32*mb - 1, "image needs at least 32 MB of memory, but only 33554431 bytes are given"},
-		{"a page over", 31*mb + 1, 32 * mb, "image needs at least 33 MB of memory, but only 32 MB are given"},
+		{"a page over", 31*mb + 1, 32 * mb, "image needs at least 34 MB of memory, but only 32 MB are given"},
 		{"no memory", 1, 0, "image needs at least 2 MB of memory, but only 0 MB are given"},
+		{"rounded up to a page of hvt", 1, 1, ""},
 		{"plenty", 1, math.MaxUint64, ""},
 		{"huge image", image.MaxAddress - 0x100000, 512 * mb, "image needs at least 134217728 MB of memory, but only 512 MB are given"},
 	}

@@ -76,7 +76,17 @@ func (s *Store) Open(d Digest) (*os.File, error) {
 // then listed once more. The caller sees to it that nobody relies on a Commit
 // of an image that is removed meanwhile.
 func (s *Store) Remove(d Digest) error {
+	return s.RemoveUnless(d, func() bool { return false })
+}
+
+// RemoveUnless removes the image like Remove, unless used says that it is in
+// use. No commit of the same image comes between the question and the removal,
+// so a caller that counts a use before it commits never loses an image.
+func (s *Store) RemoveUnless(d Digest, used func() bool) error {
 	defer s.busy.lock(d)()
+	if used() {
+		return nil
+	}
 	if err := os.Remove(s.path(d)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove stored image: %w", err)
 	}
