@@ -192,6 +192,9 @@ func (a Arguments) Check() error {
 			return fmt.Errorf("network %q is given twice", n.Name)
 		}
 		seen["n"+n.Name] = true
+		if n.MAC != nil && n.MAC.isGroup() {
+			return fmt.Errorf("network %q: MAC address %v is a group address: the first byte must be even", n.Name, n.MAC)
+		}
 	}
 	return nil
 }

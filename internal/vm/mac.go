@@ -37,6 +37,9 @@ func (m MAC) String() string {
 // IsZero reports whether all bytes are zero, which stands for "none given".
 func (m MAC) IsZero() bool { return m == MAC{} }
 
+// isGroup reports whether m addresses many interfaces, so that none can have it.
+func (m MAC) isGroup() bool { return m[0]&1 != 0 }
+
 // MarshalText returns the form of String.
 func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
@@ -65,7 +68,7 @@ func ParseMAC(s string) (MAC, error) {
 			return MAC{}, fmt.Errorf("MAC address %q: byte %d is not two hex digits", shorten(s), i+1)
 		}
 	}
-	if m[0]&1 != 0 {
+	if m.isGroup() {
 		return MAC{}, fmt.Errorf("MAC address %q is a group address: the first byte must be even", s)
 	}
 	return m, nil
