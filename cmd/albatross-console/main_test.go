@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"albatross/internal/console"
+	"albatross/internal/paths"
+	"albatross/internal/testutil"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func parse(t *testing.T, args ...string) *program {
+	t.Helper()
+	p := &program{limits: console.DefaultLimits()}
+	fs := flag.NewFlagSet("test", flag.ContinueOnError)
+	p.Flags(fs)
+	if err := fs.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestRun(t *testing.T) {
+	tmp := filepath.Join(testutil.TempDirShort(t), "run")
+	p := parse(t, "--tmpdir", tmp)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx, slog.New(slog.DiscardHandler)) }()
+	testutil.Eventually(t, 20*time.Second, func() error {
+		c, err := net.Dial("unix", paths.Tmp(tmp).Console())
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	})
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(paths.Tmp(tmp).Util()); err != nil || len(left) > 0 {
+		t.Errorf("left in the directory of sockets: %v, %v", left, err)
+	}
+}
+
+func TestRunRefuses(t *testing.T) {
+	long := "/" + strings.Repeat("x", 120)
+	for want, args := range map[string][]string{
+		"--max-subscribers":      {"--tmpdir", t.TempDir(), "--max-subscribers", "0"},
+		"choose a shorter one":   {"--tmpdir", long},
+		"directory of sockets: ": {"--tmpdir", "/proc/1/no"},
+	} {
+		err := parse(t, args...).Run(context.Background(), slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want an error with %q", args, err, want)
+		}
+	}
+}

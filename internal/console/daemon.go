@@ -1,0 +1,196 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"syscall"
+
+	"albatross/internal/api"
+	"albatross/internal/paths"
+	"albatross/internal/server"
+	"albatross/internal/vm"
+	"albatross/internal/wire"
+)
+
+// maxConns is how many clients there may be at a time. Subscribers stay, and
+// each may take memory; see [Limits].
+const maxConns = 512
+
+// Daemon is the console daemon.
+type Daemon struct {
+	log    *slog.Logger
+	tmp    paths.Tmp
+	limits Limits
+	drains sync.WaitGroup
+
+	mu       sync.Mutex // guards what follows and all consoles but their feeds
+	consoles map[vm.Name]*console
+	clock    uint64 // counts the consoles that became inactive
+	closed   bool
+}
+
+// New returns a daemon without consoles, whose FIFOs lie below tmp.
+func New(log *slog.Logger, tmp paths.Tmp, limits Limits) *Daemon {
+	return &Daemon{log: log, tmp: tmp, limits: limits, consoles: map[vm.Name]*console{}}
+}
+
+// Serve answers on l until ctx ends. What unikernels write from then on stays in
+// their FIFOs for the next daemon. A Daemon serves once.
+func (d *Daemon) Serve(ctx context.Context, l *net.UnixListener) error {
+	defer d.close()
+	return server.Serve(ctx, d.log, l, server.Options{Daemon: "albatross-console", MaxConns: maxConns}, d)
+}
+
+// close ends all reading and waits for it.
+func (d *Daemon) close() {
+	d.mu.Lock()
+	d.closed = true
+	for _, c := range d.consoles {
+		if c.current != nil {
+			c.current.interrupt()
+		}
+	}
+	d.mu.Unlock()
+	d.drains.Wait()
+}
+
+func (d *Daemon) stopped() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.closed
+}
+
+// add begins to read the FIFO of a unikernel, for which its path may have
+// allowed unikernels.
+func (d *Daemon) add(name vm.Name, allowed int) error {
+	src, err := openSource(d.tmp.FIFO(name))
+	if err != nil {
+		return cannotOpen(name, err)
+	}
+	unneeded, gone, err := d.attach(name, src, allowed)
+	if unneeded != nil {
+		unneeded.close()
+	}
+	if gone != nil {
+		gone.feed.end()
+	}
+	return err
+}
+
+func cannotOpen(name vm.Name, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return api.Errorf(api.NotFound, "the console of %s has no FIFO: %w", name, err)
+	case errors.Is(err, errNotFIFO), errors.Is(err, syscall.ELOOP):
+		return api.Errorf(api.Invalid, "the console of %s is no FIFO: %w", name, err)
+	}
+	return api.Errorf(api.Internal, "the console of %s cannot be opened: %w", name, err)
+}
+
+// attach hands src to the console of that name. It returns a source that must be
+// closed and a console that had to go, if there are such.
+func (d *Daemon) attach(name vm.Name, src *source, allowed int) (unneeded *source, gone *console, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return src, nil, api.Errorf(api.Unavailable, "the console daemon is stopping")
+	}
+	c := d.find(name)
+	fresh := !c.added
+	start, unneeded, err := c.attach(src)
+	if err != nil {
+		return unneeded, nil, api.Errorf(api.Unavailable, "the console of %s: %w", name, err)
+	}
+	if start {
+		d.drains.Go(func() { d.drain(c, src) })
+	}
+	if fresh {
+		gone = d.evict(name.Path(), allowed)
+	}
+	return unneeded, gone, nil
+}
+
+// find returns the console of that name, a new one if there is none.
+func (d *Daemon) find(name vm.Name) *console {
+	c := d.consoles[name]
+	if c == nil {
+		c = &console{name: name, feed: newFeed(&d.limits)}
+		d.consoles[name] = c
+	}
+	return c
+}
+
+// evict removes an inactive console if its path has more than it may, or if
+// there are too many altogether, and returns it.
+func (d *Daemon) evict(path vm.Path, allowed int) *console {
+	var siblings, inactive []holder
+	for _, c := range d.consoles {
+		if !c.added {
+			continue
+		}
+		h := holder{c.name, c.active(), c.ended}
+		if c.name.Path() == path {
+			siblings = append(siblings, h)
+		}
+		if !c.active() {
+			inactive = append(inactive, h)
+		}
+	}
+	name, found := victim(siblings, allowed)
+	if !found {
+		name, found = victim(inactive, d.limits.Inactive)
+	}
+	if !found {
+		return nil
+	}
+	c := d.consoles[name]
+	delete(d.consoles, name)
+	d.log.Info("console goes: there are too many", "name", name, "allowed", allowed)
+	return c
+}
+
+// subscribe adds a subscriber to a console; known is false if no unikernel of
+// that name was added yet. leave must be called at its end.
+func (d *Daemon) subscribe(name vm.Name, want wire.ConsoleSubscribe) (f *feed, s *subscriber, known bool, leave func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := d.find(name)
+	s = c.feed.subscribe(want)
+	return c.feed, s, c.added, func() { d.unsubscribe(c, s) }
+}
+
+// unsubscribe removes a subscriber, and its console if that only had those who
+// wait.
+func (d *Daemon) unsubscribe(c *console, s *subscriber) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if none := c.feed.unsubscribe(s); none && !c.added && d.consoles[c.name] == c {
+		delete(d.consoles, c.name)
+	}
+}
+
+// inactive returns the names of inactive consoles in path, relative to it.
+func (d *Daemon) inactive(path vm.Path) []vm.Name {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var names []vm.Name
+	for name, c := range d.consoles {
+		if relative, inside := name.RelativeTo(path); inside && c.added && !c.active() {
+			names = append(names, relative)
+		}
+	}
+	slices.SortFunc(names, func(a, b vm.Name) int { return cmp.Compare(a.Wire(), b.Wire()) })
+	return names
+}
+
+// errForeign says that a command belongs to another socket.
+func errForeign(m wire.Message) error {
+	return fmt.Errorf("%w: %T", server.ErrUnexpected, m.Payload)
+}

@@ -1,0 +1,170 @@
+package lines
+
+import (
+	"bytes"
+	"iter"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// model does what a Ring does in the most simple way.
+type model struct {
+	maxLines, maxBytes int
+	lines              []Line
+}
+
+func (m *model) append(l Line) (gone int) {
+	l.Text = bytes.Clone(l.Text[:min(len(l.Text), m.maxBytes-headSize)])
+	m.lines = append(m.lines, l)
+	for len(m.lines) > m.maxLines || m.bytes() > m.maxBytes {
+		m.lines = m.lines[1:]
+		gone++
+	}
+	return gone
+}
+
+func (m *model) bytes() (n int) {
+	for _, l := range m.lines {
+		n += headSize + len(l.Text)
+	}
+	return n
+}
+
+func (m *model) newest(n int) []Line { return m.lines[len(m.lines)-min(max(n, 0), len(m.lines)):] }
+
+func (m *model) since(t time.Time) []Line {
+	for i := len(m.lines) - 1; i >= 0; i-- {
+		if m.lines[i].Time.Before(t) {
+			return m.lines[i+1:]
+		}
+	}
+	return m.lines
+}
+
+func collect(lines iter.Seq[Line]) []Line {
+	var all []Line
+	for l := range lines {
+		all = append(all, Line{l.Time, bytes.Clone(l.Text)})
+	}
+	return all
+}
+
+func same(t *rapid.T, what string, want, got []Line) {
+	t.Helper()
+	equal := func(a, b Line) bool { return a.Time.Equal(b.Time) && bytes.Equal(a.Text, b.Text) }
+	if !slices.EqualFunc(want, got, equal) {
+		t.Fatalf("%s: %s", what, cmp.Diff(want, got))
+	}
+}
+
+func drawTime(t *rapid.T) time.Time {
+	return time.UnixMilli(rapid.Int64Range(-5, 50).Draw(t, "ms")).UTC()
+}
+
+func TestRingIsItsModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		maxLines := rapid.IntRange(1, 20).Draw(t, "lines")
+		maxBytes := rapid.IntRange(headSize+1, 2000).Draw(t, "bytes")
+		r, m := NewRing(maxLines, maxBytes), &model{maxLines: maxLines, maxBytes: maxBytes}
+		t.Repeat(map[string]func(*rapid.T){
+			"append": func(t *rapid.T) {
+				l := Line{drawTime(t), rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "text")}
+				if got, want := r.Append(l), m.append(l); got != want {
+					t.Fatalf("%d lines went, want %d", got, want)
+				}
+			},
+			"newest": func(t *rapid.T) {
+				n := rapid.IntRange(-1, 30).Draw(t, "n")
+				same(t, "newest", m.newest(n), collect(r.Newest(n)))
+			},
+			"since": func(t *rapid.T) {
+				at := drawTime(t)
+				same(t, "since", m.since(at), collect(r.Since(at)))
+			},
+			"clear": func(t *rapid.T) {
+				r.Clear()
+				m.lines = nil
+			},
+			"release": func(t *rapid.T) {
+				r.Release()
+				m.lines = nil
+				if r.Memory() != 0 {
+					t.Fatal("memory is kept")
+				}
+			},
+			"": func(t *rapid.T) {
+				same(t, "all", m.lines, collect(r.All()))
+				if r.Len() != len(m.lines) || r.Memory() > maxBytes {
+					t.Fatalf("%d lines in %d bytes; want %d lines in at most %d bytes", r.Len(), r.Memory(), len(m.lines), maxBytes)
+				}
+			},
+		})
+	})
+}
+
+func TestRingStops(t *testing.T) {
+	r := NewRing(10, 1000)
+	for range 3 {
+		r.Append(Line{Text: []byte("x")})
+	}
+	n := 0
+	for range r.All() {
+		n++
+		break
+	}
+	if n != 1 {
+		t.Errorf("%d lines were given", n)
+	}
+}
+
+// A console of 1024 lines takes no more memory than is allowed, and one that is
+// silent none.
+func TestRingMemory(t *testing.T) {
+	r := NewRing(1024, 64<<10)
+	if r.Memory() != 0 {
+		t.Errorf("an empty ring takes %d bytes", r.Memory())
+	}
+	r.Append(Line{Text: []byte("hello")})
+	if r.Memory() > 1024 {
+		t.Errorf("a line takes %d bytes", r.Memory())
+	}
+	for range 5000 {
+		r.Append(Line{Text: make([]byte, 500)})
+	}
+	if r.Memory() > 64<<10 {
+		t.Errorf("a full ring takes %d bytes", r.Memory())
+	}
+}
+
+func TestQueueCountsWhatIsLost(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := NewQueue(200)
+		spare := q.NewSpare()
+		pushed, seen := byte(0), byte(0) // texts are numbers
+		t.Repeat(map[string]func(*rapid.T){
+			"push": func(t *rapid.T) {
+				q.Push(Line{Text: append(make([]byte, rapid.IntRange(0, 60).Draw(t, "more")), pushed)})
+				pushed++
+			},
+			"take": func(t *rapid.T) {
+				lost, taken := q.Take(spare)
+				seen += byte(lost)
+				for l := range taken.All() {
+					if n := l.Text[len(l.Text)-1]; n != seen {
+						t.Fatalf("got line %d, want %d", n, seen)
+					}
+					seen++
+				}
+				spare = taken
+				if seen != pushed || !q.Empty() {
+					t.Fatalf("%d lines are missing", pushed-seen)
+				}
+			},
+			"release": func(*rapid.T) { q.Release() },
+		})
+	})
+}

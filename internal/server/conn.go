@@ -1,0 +1,147 @@
+package server
+
+import (
+	"iter"
+	"log/slog"
+	"net"
+	"time"
+
+	"albatross/internal/api"
+	"albatross/internal/linux"
+	"albatross/internal/wire"
+)
+
+// Conn is the connection of one client. Its methods must not be called by two
+// goroutines at once, except that one may read while another one writes.
+type Conn struct {
+	log    *slog.Logger
+	opts   *Options
+	link   *link
+	peer   linux.Peer
+	reader *wire.Reader
+	writer *wire.Writer
+
+	begun   bool   // a first message came
+	hello   bool   // it was a hello: failures go out as problems
+	request string // what the hello called this request
+}
+
+func newConn(log *slog.Logger, opts *Options, uc *net.UnixConn) (*Conn, error) {
+	peer, err := linux.PeerCred(uc)
+	if err != nil {
+		return nil, err
+	}
+	l := newLink(uc, opts.IdleTimeout, opts.StallTimeout)
+	return &Conn{
+		log:    log.With("uid", peer.UID, "pid", peer.PID),
+		opts:   opts,
+		link:   l,
+		peer:   peer,
+		reader: wire.NewReader(l),
+		writer: wire.NewWriter(l),
+	}, nil
+}
+
+// Peer returns who the client is, as the kernel says.
+func (c *Conn) Peer() linux.Peer { return c.peer }
+
+// Log returns the log of this connection: its records tell user and process of
+// the client, and the request that a hello named.
+func (c *Conn) Log() *slog.Logger { return c.log }
+
+// Request returns what the client calls this request in its hello, or "".
+func (c *Conn) Request() string { return c.request }
+
+// Reader returns the reader below Next: for its limits and Sink, which a handler
+// sets before it calls Next, and for raw frames.
+func (c *Conn) Reader() *wire.Reader { return c.reader }
+
+// Writer returns the writer below Reply: for streamed octets and raw frames.
+func (c *Conn) Writer() *wire.Writer { return c.writer }
+
+// SetIdleTimeout sets how long the client may be silent between messages from
+// now on; 0 or less: for ever.
+func (c *Conn) SetIdleTimeout(d time.Duration) { c.link.idle = d }
+
+// Next returns the next message. A hello, and private commands that the daemon
+// does not know, are answered and not returned. Errors are those of
+// [wire.Reader.Next], [ErrIdle], [ErrStalled] and [ErrStopped]; io.EOF is the
+// orderly end. After a [wire.RefusedError] the handler may answer and go on,
+// after any other error it returns.
+func (c *Conn) Next() (wire.Message, error) {
+	for {
+		if err := c.reader.Skip(); err != nil {
+			return wire.Message{}, err
+		}
+		c.link.await()
+		m, err := c.reader.Next()
+		if err != nil {
+			return m, err
+		}
+		first := !c.begun
+		c.begun = true
+		p, ok := m.Payload.(wire.Private)
+		if !ok || c.opts.knows(p.Verb) {
+			return m, nil
+		}
+		if err := c.private(m.Header, p, first); err != nil {
+			return wire.Message{}, err
+		}
+	}
+}
+
+// Reply answers the command with header h by payload p.
+func (c *Conn) Reply(h wire.Header, p wire.Payload) error {
+	return c.writer.WriteMessage(wire.Message{Header: h, Payload: p})
+}
+
+// Fail answers the command with header h by what [api.AsError] makes of err: as
+// a problem for a client that said hello, else as a plain sentence. The cause is
+// logged, not sent. If the command was a [wire.RefusedError], its rest is read
+// afterwards, so that a client that sends all of it before it reads gets the
+// answer, and not a broken connection.
+func (c *Conn) Fail(h wire.Header, err error) error {
+	e := api.AsError(err)
+	c.log.Info("refused", "name", h.Name, "code", e.Code, "sentence", e.Sentence, "cause", e.Err)
+	if err := c.Reply(h, c.failure(e)); err != nil {
+		return err
+	}
+	return c.reader.Skip()
+}
+
+func (c *Conn) failure(e *api.Error) wire.Payload {
+	if !c.hello {
+		return wire.Failure{Text: e.Sentence}
+	}
+	p := wire.Problem{Code: string(e.Code), Sentence: e.Sentence}
+	if e.Hint != "" {
+		p.Hint = &e.Hint
+	}
+	return p
+}
+
+// sendSize is how many bytes Send collects before it writes.
+const sendSize = 16 << 10
+
+// Send writes messages, many at a time.
+func (c *Conn) Send(messages iter.Seq[wire.Message]) error {
+	var b []byte
+	for m := range messages {
+		var err error
+		if b, err = wire.AppendFrame(b, m); err != nil {
+			return err
+		}
+		if len(b) < sendSize {
+			continue
+		}
+		if _, err := c.link.Write(b); err != nil {
+			return err
+		}
+		b = b[:0]
+	}
+	if len(b) == 0 {
+		return nil
+	}
+	_, err := c.link.Write(b)
+	return err
+}
