@@ -34,6 +34,7 @@ type Spawn struct {
 type Process struct {
 	ID, Name string
 	PID      int
+	UID      int
 	Started  time.Time
 	Ended    time.Time          `json:",omitzero"` // zero: it runs
 	Status   syscall.WaitStatus // once it ended

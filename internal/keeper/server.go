@@ -18,10 +18,11 @@ type Keeper struct {
 }
 
 // New returns a keeper that has no processes. A process may have one keeper
-// only, since it reaps all children; its reaper runs until the process ends.
+// only, since it reaps all children; its threads run until the process ends.
 func New(log *slog.Logger) *Keeper {
 	k := &Keeper{log: log, table: newTable()}
 	go k.table.reap()
+	go k.table.forker()
 	return k
 }
 

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -17,6 +18,7 @@ type table struct {
 	byPID   map[int]*child    // guarded by mu; running ones only
 	watch   map[*watcher]bool // guarded by mu
 	spawned chan struct{}     // tells the reaper that there may be children again
+	forks   chan func()       // done by forker
 }
 
 // child is one process and what is held for it.
@@ -39,6 +41,7 @@ func newTable() *table {
 		byPID:   map[int]*child{},
 		watch:   map[*watcher]bool{},
 		spawned: make(chan struct{}, 1),
+		forks:   make(chan func()),
 	}
 }
 
@@ -68,7 +71,7 @@ func (t *table) spawn(s Spawn, fds []int) (Process, error) {
 	if s.ID == "" || len(s.Argv) == 0 || len(fds) < 4 {
 		return Process{}, fmt.Errorf("spawn wants an id, arguments and at least 4 descriptors, not %q, %d and %d", s.ID, len(s.Argv), len(fds))
 	}
-	attr := &syscall.ProcAttr{Env: []string{}, Sys: &syscall.SysProcAttr{Setsid: true}}
+	attr := &syscall.ProcAttr{Env: []string{}, Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}}
 	for _, fd := range fds {
 		attr.Files = append(attr.Files, uintptr(fd))
 	}
@@ -85,18 +88,40 @@ func (t *table) spawn(s Spawn, fds []int) (Process, error) {
 		closeFDs([]int{console})
 		return Process{}, ErrExists
 	}
-	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(len(fds)-1), s.Argv, attr)
+	pid, err := t.fork("/proc/self/fd/"+strconv.Itoa(len(fds)-1), s.Argv, attr)
 	if err != nil {
 		closeFDs([]int{console})
 		return Process{}, fmt.Errorf("starting %s: %w", s.Name, err)
 	}
-	c := &child{Process{ID: s.ID, Name: s.Name, PID: pid, Started: time.Now().UTC()}, console}
+	c := &child{Process{ID: s.ID, Name: s.Name, PID: pid, UID: s.UID, Started: time.Now().UTC()}, console}
 	t.byID[s.ID], t.byPID[pid] = c, c
 	select {
 	case t.spawned <- struct{}{}:
 	default:
 	}
 	return c.Process, nil
+}
+
+// fork has forker start a program.
+func (t *table) fork(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+	done := make(chan struct{})
+	t.forks <- func() {
+		defer close(done)
+		pid, err = syscall.ForkExec(path, argv, attr)
+	}
+	<-done
+	return pid, err
+}
+
+// forker is the thread that starts all children. A child gets SIGKILL when the
+// thread that started it ends, so that no unikernel outlives the one process
+// that can tell how it ended; the thread must therefore last as long as the
+// keeper does.
+func (t *table) forker() {
+	runtime.LockOSThread()
+	for f := range t.forks {
+		f()
+	}
 }
 
 func dupCloexec(fd int) (int, error) {
