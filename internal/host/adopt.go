@@ -1,0 +1,285 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"albatross/internal/keeper"
+	"albatross/internal/lifecycle"
+	"albatross/internal/store"
+	"albatross/internal/vm"
+)
+
+// startWorkers is how many unikernels of one priority are started at a time.
+const startWorkers = 8
+
+// adopt compares what is recorded with what the keeper has:
+//
+//	recorded, running        watched from now on
+//	recorded, ended          its end is judged now
+//	recorded, unknown        started, in the order of startup priorities
+//	not recorded             its create was never acknowledged: stopped
+//
+// It returns before the unknown ones are started.
+func (h *Host) adopt(ctx context.Context) error {
+	records, err := h.store.Unikernels()
+	if err != nil {
+		return err
+	}
+	client, err := h.keeper.get()
+	if err != nil {
+		return err
+	}
+	has, err := client.List(ctx)
+	if err != nil {
+		return err
+	}
+	processes := newest(has)
+	var cold []*unit
+	for _, record := range records {
+		p, found := processes[record.ID]
+		u := h.take(record, p, found)
+		if !found {
+			cold = append(cold, u)
+		}
+	}
+	if err := client.Watch(ctx); err != nil {
+		return err
+	}
+	if err := h.removeStrays(has); err != nil {
+		return err
+	}
+	if err := h.removeFIFOs(); err != nil {
+		return err
+	}
+	if err := h.collectImages(); err != nil {
+		return err
+	}
+	h.log.Info("took over", "recorded", len(records), "running", len(records)-len(cold), "to start", len(cold))
+	h.do(func() { h.coldStart(cold) })
+	return nil
+}
+
+// recordID returns the ID of the record that a process was started for.
+func recordID(p keeper.Process) string {
+	id, _, _ := strings.Cut(p.ID, ".")
+	return id
+}
+
+// newest returns the last process of each record.
+func newest(all []keeper.Process) map[string]keeper.Process {
+	last := map[string]keeper.Process{}
+	for _, p := range all {
+		if have, ok := last[recordID(p)]; !ok || p.Started.After(have.Started) {
+			last[recordID(p)] = p
+		}
+	}
+	return last
+}
+
+// take enters a record into the tables, with its process if it has one.
+func (h *Host) take(record store.Unikernel, p keeper.Process, found bool) *unit {
+	u := &unit{record: record, state: lifecycle.Restored()}
+	u.nets, u.blocks = h.describeRecord(record)
+	h.mu.Lock()
+	h.units[record.Name] = u
+	h.refs[record.Image]++
+	if found {
+		u.state = lifecycle.Adopted()
+		u.run = &run{id: p.ID, unit: u, uid: p.UID, process: p, exited: make(chan struct{})}
+		h.runs[p.ID] = u.run
+	}
+	h.mu.Unlock()
+	if found {
+		h.uids.adopt(p.UID)
+		h.console.add(h.ctx, record.Name)
+	}
+	return u
+}
+
+// describeRecord says what devices a recorded unikernel has.
+func (h *Host) describeRecord(record store.Unikernel) (nets []vm.NetInfo, blocks []vm.BlockInfo) {
+	for _, n := range record.Config.Nets {
+		nets = append(nets, vm.NetInfo{Name: n.Name, Bridge: n.HostBridge(), MAC: netMAC(record, n)})
+	}
+	for _, b := range record.Config.Blocks {
+		info := vm.BlockInfo{Name: b.Name, Device: b.HostDevice(), SectorSize: b.Sector()}
+		if name, err := record.Name.Block(b.HostDevice()); err == nil {
+			if fi, err := os.Stat(h.cfg.DB.Block(name)); err == nil {
+				info.Size = int(fi.Size() >> 20)
+			}
+		}
+		blocks = append(blocks, info)
+	}
+	return nets, blocks
+}
+
+// removeStrays stops and forgets processes that are no unit's.
+func (h *Host) removeStrays(all []keeper.Process) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(all))
+	for i, p := range all {
+		h.mu.Lock()
+		_, ours := h.runs[p.ID]
+		h.mu.Unlock()
+		if !ours {
+			wg.Go(func() { errs[i] = h.removeStray(p) })
+		}
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (h *Host) removeStray(p keeper.Process) error {
+	h.log.Warn("stopping a process that belongs to no record", "unikernel", p.Name, "pid", p.PID)
+	name, err := vm.ParseWireName(p.Name)
+	if err != nil {
+		h.log.Warn("its name is strange", "error", err)
+	}
+	r := &run{id: p.ID, unit: &unit{record: store.Unikernel{Name: name}}, uid: p.UID, process: p, exited: make(chan struct{})}
+	if !p.Running() {
+		return h.keeper.forget(h.ctx, p.ID)
+	}
+	h.mu.Lock()
+	h.runs[p.ID] = r
+	h.mu.Unlock()
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.runs, p.ID)
+	}()
+	return h.unspawn(r)
+}
+
+// signalUnlessUnknown kills a process and reports whether its end will come.
+func (h *Host) signalUnlessUnknown(ctx context.Context, r *run) bool {
+	select {
+	case <-r.exited:
+		return true
+	default:
+	}
+	err := h.keeper.signal(ctx, r.id, syscall.SIGKILL)
+	if err == nil {
+		return true
+	}
+	// It never came to be, or has ended and its end is on the way.
+	select {
+	case <-r.exited:
+		return true
+	case <-time.After(keeperRetry):
+		return false
+	}
+}
+
+// removeFIFOs removes FIFOs that belong to nobody.
+func (h *Host) removeFIFOs() error {
+	entries, err := os.ReadDir(h.cfg.Tmp.FIFOs())
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		n, err := vm.ParseWireName(e.Name())
+		if e.Type() != fs.ModeNamedPipe || err == nil && h.unit(n) != nil {
+			continue
+		}
+		path := fmt.Sprintf("%s/%s", h.cfg.Tmp.FIFOs(), e.Name())
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// coldStart starts units in the order of their priorities, some at a time.
+func (h *Host) coldStart(cold []*unit) {
+	slices.SortStableFunc(cold, func(a, b *unit) int {
+		return a.record.Config.Priority() - b.record.Config.Priority()
+	})
+	for len(cold) > 0 {
+		n := 1
+		for n < len(cold) && cold[n].record.Config.Priority() == cold[0].record.Config.Priority() {
+			n++
+		}
+		var wg sync.WaitGroup
+		next := make(chan *unit)
+		for range min(startWorkers, n) {
+			wg.Go(func() {
+				for u := range next {
+					h.startCold(u)
+				}
+			})
+		}
+		for _, u := range cold[:n] {
+			next <- u
+		}
+		close(next)
+		wg.Wait()
+		cold = cold[n:]
+	}
+}
+
+func (h *Host) startCold(u *unit) {
+	unlock, err := h.names.lock(h.ctx, u.record.Name)
+	if err != nil {
+		return
+	}
+	defer unlock()
+	if h.unit(u.record.Name) == u && u.state.Phase == lifecycle.Starting {
+		_ = h.startAgain(h.ctx, u) // which has logged it
+	}
+}
+
+// Shutdown stops all unikernels and keeps their records, so that the next start
+// of the daemon runs them again. Nothing is started any more. It returns how many
+// ran.
+func (h *Host) Shutdown(ctx context.Context) (stopped int, err error) {
+	h.mu.Lock()
+	h.down = true
+	h.mu.Unlock()
+	units := h.allUnits()
+	errs := make([]error, len(units))
+	ran := make([]bool, len(units))
+	var wg sync.WaitGroup
+	for i, u := range units {
+		wg.Go(func() {
+			unlock, err := h.names.lock(ctx, u.record.Name)
+			if err != nil {
+				errs[i] = err
+				return
+			}
+			defer unlock()
+			if h.unit(u.record.Name) == u {
+				ran[i] = u.run != nil
+				errs[i] = h.halt(ctx, u)
+			}
+		})
+	}
+	wg.Wait()
+	for _, r := range ran {
+		if r {
+			stopped++
+		}
+	}
+	h.log.Info("stopped all unikernels", "stopped", stopped)
+	return stopped, errors.Join(errs...)
+}
+
+// netMAC returns the address of a unikernel's interface: the one that was asked
+// for, the pinned one, or the one that follows from the names.
+func netMAC(record store.Unikernel, n vm.Net) vm.MAC {
+	if n.MAC != nil {
+		return *n.MAC
+	}
+	if pinned, ok := record.MACs[n.Name]; ok {
+		return pinned
+	}
+	return record.Name.MAC(n.Name)
+}

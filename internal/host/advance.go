@@ -1,0 +1,267 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"albatross/internal/api"
+	"albatross/internal/image"
+	"albatross/internal/keeper"
+	"albatross/internal/lifecycle"
+	"albatross/internal/vm"
+)
+
+// How long a process may take to end.
+const (
+	politeTime = 2 * time.Second  // an hvt unikernel after SIGTERM
+	endTime    = 30 * time.Second // any after SIGKILL
+)
+
+// setState feeds an event to the state of u and returns what is to be done.
+func (h *Host) setState(u *unit, e lifecycle.Event) []lifecycle.Action {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var actions []lifecycle.Action
+	u.state, actions = u.state.Next(e)
+	if u.timer != nil && u.state.Phase != lifecycle.Waiting {
+		u.timer.Stop()
+		u.timer, u.due = nil, time.Time{}
+	}
+	for _, a := range actions {
+		if w, ok := a.(lifecycle.Wait); ok {
+			u.due = time.Now().Add(w.Delay).UTC() // so that no query sees it wait without knowing until when
+		}
+	}
+	return actions
+}
+
+// advance feeds an event to the state of u and does all that it leads to. The
+// lock of the name is held.
+func (h *Host) advance(ctx context.Context, u *unit, e lifecycle.Event) error {
+	for _, a := range h.setState(u, e) {
+		var err error
+		switch a := a.(type) {
+		case lifecycle.Start:
+			err = h.startAgain(ctx, u)
+		case lifecycle.Kill:
+			err = h.kill(ctx, u)
+		case lifecycle.Free:
+			h.free(ctx, u)
+		case lifecycle.Wait:
+			h.wait(u, a.Delay)
+		case lifecycle.Forget:
+			err = h.forget(u)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startAgain starts a unit that has run before.
+func (h *Host) startAgain(ctx context.Context, u *unit) error {
+	err := h.goingDown()
+	if err == nil {
+		err = h.start(ctx, u)
+	}
+	if err != nil {
+		h.log.Warn("cannot start", "unikernel", u.record.Name, "error", err)
+		return errors.Join(err, h.advance(ctx, u, lifecycle.StartFailed{}))
+	}
+	return h.advance(ctx, u, lifecycle.Started{})
+}
+
+// kill ends the process of u, waits until it has ended, and settles that.
+func (h *Host) kill(ctx context.Context, u *unit) error {
+	r := u.run
+	if r == nil {
+		return h.advance(ctx, u, lifecycle.Ended{})
+	}
+	// Once begun it is carried through: a client that goes away must not leave
+	// a unikernel half stopped.
+	ctx = context.WithoutCancel(ctx)
+	if u.record.Target == image.TargetHVT && h.signalAndWait(ctx, r, syscall.SIGTERM, politeTime) {
+		return h.settle(ctx, r)
+	}
+	if !h.signalAndWait(ctx, r, syscall.SIGKILL, endTime) {
+		return api.Errorf(api.Internal, "process %d of %s does not end", r.process.PID, u.record.Name).
+			Hinted("look at its state in /proc/%d/status", r.process.PID)
+	}
+	return h.settle(ctx, r)
+}
+
+// signalAndWait reports whether the process has ended in time.
+func (h *Host) signalAndWait(ctx context.Context, r *run, sig syscall.Signal, limit time.Duration) bool {
+	if err := h.keeper.signal(ctx, r.id, sig); err != nil && !errors.Is(err, keeper.ErrUnknown) {
+		h.log.Warn("cannot signal", "unikernel", r.unit.record.Name, "signal", sig, "error", err)
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-r.exited:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// settle judges the end of a run: the unit goes, or waits to start again. The
+// lock of the name is held.
+func (h *Host) settle(ctx context.Context, r *run) error {
+	u := r.unit
+	if u.run != r {
+		return nil // it was settled before
+	}
+	exit := exitOf(r.exit)
+	ended := vm.Ended{
+		Exit:      exit,
+		NameAdded: u.record.Config.AddName && !u.record.NoName,
+		Stopped:   u.state.Phase == lifecycle.Stopping,
+	}
+	decision := u.record.Config.Fail.Decide(ended)
+	reason := exit.Reason()
+	if r.lost && !ended.Stopped {
+		decision, reason = vm.Again, "its keeper died"
+	}
+	if ended.Stopped {
+		reason = "stopped on request"
+	}
+	last := &api.Ended{Name: u.record.Name, At: r.exit.Ended, Exit: exit, Reason: reason}
+	h.mu.Lock()
+	u.last = last
+	h.mu.Unlock()
+	if decision == vm.WithoutName {
+		if err := h.dropName(u); err != nil {
+			return err
+		}
+	}
+	h.log.Info("ended", "unikernel", u.record.Name, "exit", exit, "reason", reason, "again", decision != vm.Drop)
+	return h.advance(ctx, u, lifecycle.Ended{Decision: decision, Ran: r.exit.Ended.Sub(r.exit.Started)})
+}
+
+func exitOf(p keeper.Process) vm.Exit {
+	if p.Status.Signaled() {
+		return vm.Exit{Signal: int(p.Status.Signal())}
+	}
+	return vm.Exit{Code: p.Status.ExitStatus()}
+}
+
+// dropName records that u does not understand the added --name.
+func (h *Host) dropName(u *unit) error {
+	h.mu.Lock()
+	u.record.NoName = true
+	h.mu.Unlock()
+	return h.store.Put(u.record)
+}
+
+// free gives back what the last run of u used. What fails here is found and
+// removed at the next start of the daemon.
+func (h *Host) free(ctx context.Context, u *unit) {
+	r := u.run
+	if r == nil {
+		return
+	}
+	if err := h.keeper.forget(ctx, r.id); err != nil && !errors.Is(err, keeper.ErrUnknown) {
+		h.log.Warn("the keeper does not forget", "unikernel", u.record.Name, "error", err)
+	}
+	if err := os.Remove(h.cfg.Tmp.FIFO(u.record.Name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		h.log.Warn("cannot remove the console's FIFO", "unikernel", u.record.Name, "error", err)
+	}
+	h.console.remove(u.record.Name)
+	h.uids.release(r.uid)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.runs, r.id)
+	u.run = nil
+}
+
+// wait arranges for the next start of u.
+func (h *Host) wait(u *unit, delay time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	u.timer = time.AfterFunc(delay, func() { h.do(func() { h.wake(u) }) })
+}
+
+// wake starts u if it still waits.
+func (h *Host) wake(u *unit) {
+	unlock, err := h.names.lock(h.ctx, u.record.Name)
+	if err != nil {
+		return // the daemon ends
+	}
+	defer unlock()
+	if h.unit(u.record.Name) == u && u.state.Phase == lifecycle.Waiting {
+		_ = h.advance(h.ctx, u, lifecycle.Due{}) // startAgain has logged it
+	}
+}
+
+// forget removes the record of u, and u from the table.
+func (h *Host) forget(u *unit) error {
+	n := u.record.Name
+	if err := h.store.Delete(n); err != nil {
+		return fmt.Errorf("forgetting %s: %w", n, err)
+	}
+	h.mu.Lock()
+	if h.units[n] == u {
+		delete(h.units, n)
+	}
+	if u.last != nil {
+		h.ended = append(h.ended, *u.last)
+		if len(h.ended) > mostEnded {
+			h.ended = h.ended[1:]
+		}
+	}
+	h.mu.Unlock()
+	return h.release(u.record.Image)
+}
+
+// do runs f in a goroutine that Close waits for; after Close it does nothing.
+func (h *Host) do(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ctx.Err() != nil {
+		return
+	}
+	h.work.Go(f)
+}
+
+// exited takes the end of a process from the keeper's connection. It must not
+// wait, so the work is done elsewhere.
+func (h *Host) exited(p keeper.Process) {
+	h.mu.Lock()
+	r := h.runs[p.ID]
+	h.mu.Unlock()
+	if r == nil {
+		return // of an operation that failed, or of an earlier daemon: adopt looks at those
+	}
+	h.end(r, p, false)
+}
+
+// end marks a run as ended, once, and has it settled.
+func (h *Host) end(r *run, p keeper.Process, lost bool) {
+	h.mu.Lock()
+	select {
+	case <-r.exited:
+		h.mu.Unlock()
+		return
+	default:
+	}
+	r.exit, r.lost = p, lost
+	close(r.exited)
+	h.mu.Unlock()
+	h.do(func() {
+		unlock, err := h.names.lock(h.ctx, r.unit.record.Name)
+		if err != nil {
+			return
+		}
+		defer unlock()
+		if err := h.settle(h.ctx, r); err != nil {
+			h.log.Error("after the end of a unikernel", "unikernel", r.unit.record.Name, "error", err)
+		}
+	})
+}

@@ -1,0 +1,183 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"albatross/internal/api"
+	"albatross/internal/hostnet"
+	"albatross/internal/image"
+	"albatross/internal/linux"
+	"albatross/internal/store"
+	"albatross/internal/vm"
+)
+
+// device is a device of a unikernel, opened.
+type device struct {
+	handle   int // in the manifest
+	fd       *linux.FD
+	isNet    bool
+	net      vm.NetInfo
+	mtu      int
+	block    vm.BlockInfo
+	capacity uint64 // of a block device, bytes
+}
+
+// describe returns the devices as queries tell them.
+func describe(devices []device) (nets []vm.NetInfo, blocks []vm.BlockInfo) {
+	for _, d := range devices {
+		if d.isNet {
+			nets = append(nets, d.net)
+		} else {
+			blocks = append(blocks, d.block)
+		}
+	}
+	return nets, blocks
+}
+
+// checkDevices says whether bridges and block devices exist and nobody else
+// uses the block devices. What old has will be free.
+func (h *Host) checkDevices(n vm.Name, a vm.Arguments, old *unit) error {
+	for _, net := range a.Nets {
+		if _, err := h.net.Bridge(net.HostBridge()); err != nil {
+			return bridgeError(err)
+		}
+	}
+	for _, b := range a.Blocks {
+		d, err := h.openBlock(n, b)
+		if err != nil && (old == nil || !errors.Is(err, linux.ErrLocked) || !old.uses(n, b)) {
+			return err
+		}
+		if err == nil {
+			if err := d.fd.Close(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// uses reports whether the unit has the device that n means by b.
+func (u *unit) uses(n vm.Name, b vm.Block) bool {
+	wanted, err := n.Block(b.HostDevice())
+	if err != nil {
+		return false
+	}
+	for _, have := range u.record.Config.Blocks {
+		if name, err := u.record.Name.Block(have.HostDevice()); err == nil && name == wanted {
+			return true
+		}
+	}
+	return false
+}
+
+// bridgeError tells a client about a bridge that cannot be used.
+func bridgeError(err error) error {
+	bad, ok := errors.AsType[*hostnet.BridgeError](err)
+	if !ok {
+		return err
+	}
+	e := &api.Error{Code: api.NotFound, Sentence: bad.Error(), Err: err}
+	if errors.Is(err, hostnet.ErrBridgeFull) {
+		e.Code = api.Resource
+	}
+	switch {
+	case len(bad.Have) > 0:
+		return e.Hinted("this host has the bridges %s", strings.Join(bad.Have, ", "))
+	default:
+		return e.Hinted("make one first: ip link add %s type bridge && ip link set %s up", bad.Bridge, bad.Bridge)
+	}
+}
+
+// openDevices makes the taps and opens the block devices of a unikernel, in the
+// order of its manifest.
+func (h *Host) openDevices(record store.Unikernel, m image.Manifest) (devices []device, err error) {
+	defer func() {
+		if err != nil {
+			for _, d := range devices {
+				err = errors.Join(err, d.fd.Close())
+			}
+			devices = nil
+		}
+	}()
+	for _, net := range record.Config.Nets {
+		d, err := h.openNet(record, net)
+		if err != nil {
+			return devices, err
+		}
+		devices = append(devices, d)
+	}
+	for _, b := range record.Config.Blocks {
+		d, err := h.openBlock(record.Name, b)
+		if err != nil {
+			return devices, err
+		}
+		devices = append(devices, d)
+	}
+	for i, d := range devices {
+		name, kind := d.block.Name, image.KindBlock
+		if d.isNet {
+			name, kind = d.net.Name, image.KindNet
+		}
+		handle, ok := m.Lookup(name, kind)
+		if !ok {
+			return devices, fmt.Errorf("the image has no device %q", name)
+		}
+		devices[i].handle = handle
+	}
+	return devices, nil
+}
+
+// openNet makes a tap on the bridge. It vanishes with the last process that
+// holds it.
+func (h *Host) openNet(record store.Unikernel, net vm.Net) (device, error) {
+	tap, err := h.net.CreateTap(net.HostBridge())
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return device{}, api.Errorf(api.Denied, "making a tap for the network %q: %w", net.Name, err).
+			Hinted("albatrossd must run as root to give unikernels networks")
+	case err != nil:
+		return device{}, bridgeError(err)
+	}
+	info := vm.NetInfo{Name: net.Name, Bridge: net.HostBridge(), MAC: netMAC(record, net)}
+	return device{fd: tap.FD, isNet: true, net: info, mtu: tap.MTU}, nil
+}
+
+// openBlock opens the block device that n means by b, for one unikernel: the
+// file stays locked as long as any process holds the descriptor.
+func (h *Host) openBlock(n vm.Name, b vm.Block) (_ device, err error) {
+	name, err := n.Block(b.HostDevice())
+	if err != nil {
+		return device{}, api.Errorf(api.Invalid, "%w", err)
+	}
+	f, err := os.OpenFile(h.cfg.DB.Block(name), os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return device{}, api.Errorf(api.NotFound, "there is no block device %s", name).
+			Hinted("create it first")
+	}
+	if err != nil {
+		return device{}, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	fi, err := f.Stat()
+	if err != nil {
+		return device{}, err
+	}
+	sector := int64(b.Sector())
+	if !fi.Mode().IsRegular() || fi.Size() == 0 || fi.Size()%sector != 0 {
+		return device{}, api.Errorf(api.Invalid, "block device %s has %d bytes, which is no multiple of its sector size %d", name, fi.Size(), sector)
+	}
+	if err := linux.FlockExclusive(f); err != nil {
+		return device{}, api.Errorf(api.InUse, "block device %s is in use: %w", name, err).
+			Hinted("a block device can be used by one unikernel at a time")
+	}
+	fd, err := linux.FromFile(f)
+	if err != nil {
+		return device{}, err
+	}
+	info := vm.BlockInfo{Name: b.Name, Device: b.HostDevice(), SectorSize: b.Sector(), Size: int(fi.Size() >> 20)}
+	return device{fd: fd, block: info, capacity: uint64(fi.Size())}, nil
+}

@@ -1,0 +1,218 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"albatross/internal/api"
+	"albatross/internal/hostnet"
+	"albatross/internal/image"
+	"albatross/internal/keeper"
+	"albatross/internal/lifecycle"
+	"albatross/internal/linux"
+	"albatross/internal/paths"
+	"albatross/internal/store"
+	"albatross/internal/vm"
+)
+
+// Config says where a host keeps its things.
+type Config struct {
+	Tmp      paths.Tmp
+	DB       paths.DB
+	HVT      string // the program albatross-hvt; empty: hvt unikernels cannot run
+	MaxImage int64  // bytes of an unpacked image
+}
+
+// Host runs unikernels. Its methods may be called from any goroutine.
+type Host struct {
+	cfg     Config
+	log     *slog.Logger
+	lock    *os.File
+	store   *store.Store
+	images  *image.Store
+	net     *hostnet.Net
+	keeper  *keeperLink
+	console *consoleLink
+	uids    uids
+	null    *linux.FD
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	work   sync.WaitGroup // goroutines of the host
+
+	names nameLocks
+
+	mu    sync.Mutex
+	units map[vm.Name]*unit    // guarded by mu
+	runs  map[string]*run      // guarded by mu; by the keeper's id
+	refs  map[image.Digest]int // guarded by mu; records and operations that need an image
+	ended []api.Ended          // guarded by mu; oldest first
+	down  bool                 // guarded by mu; the host goes down
+}
+
+// unit is a unikernel that has a record, or is about to. Its fields are written
+// with both the lock of its name and Host.mu held, so either suffices to read.
+type unit struct {
+	record store.Unikernel
+	state  lifecycle.State
+	run    *run         // while it has a process
+	last   *api.Ended   // how its last run ended
+	due    time.Time    // of the next start, while it waits
+	timer  *time.Timer  // fires then
+	nets   []vm.NetInfo // as they are
+	blocks []vm.BlockInfo
+}
+
+// run is one process of a unit.
+type run struct {
+	id      string
+	unit    *unit
+	uid     int
+	process keeper.Process // written before the run is published
+	exited  chan struct{}  // closed when the process has ended
+	exit    keeper.Process // how; valid once exited is closed
+	lost    bool           // the keeper died, and the process with it; like exit
+}
+
+// mostEnded is how many ends of unikernels that are gone are remembered.
+const mostEnded = 256
+
+// Open opens the directories, connects to the keeper, and takes over what runs.
+func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Host, err error) {
+	h := &Host{
+		cfg: cfg, log: log,
+		units: map[vm.Name]*unit{}, runs: map[string]*run{}, refs: map[image.Digest]int{},
+	}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.Close())
+		}
+	}()
+	if os.Geteuid() == 0 {
+		h.uids = uids{base: uidBase, count: uidCount}
+	}
+	if err := h.openDirectories(); err != nil {
+		return nil, err
+	}
+	if err := h.openHost(); err != nil {
+		return nil, err
+	}
+	h.console = newConsoleLink(h, cfg.Tmp.Console())
+	if h.keeper, err = h.connectKeeper(ctx); err != nil {
+		return nil, err
+	}
+	if err := h.adopt(ctx); err != nil {
+		return nil, fmt.Errorf("taking over what runs: %w", err)
+	}
+	return h, nil
+}
+
+// openDirectories locks the database directory and opens what is in it.
+func (h *Host) openDirectories() (err error) {
+	for _, dir := range []string{string(h.cfg.DB), h.cfg.DB.Blocks()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	for _, dir := range []string{string(h.cfg.Tmp), h.cfg.Tmp.Util(), h.cfg.Tmp.FIFOs()} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if h.lock, err = os.OpenFile(h.cfg.DB.Lock(), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return err
+	}
+	if err := linux.FlockExclusive(h.lock); err != nil {
+		return fmt.Errorf("another albatrossd uses %s: %w", h.cfg.DB, err)
+	}
+	if h.store, err = store.Open(h.cfg.DB.State()); err != nil {
+		return err
+	}
+	h.images, err = image.OpenStore(h.cfg.DB.Images())
+	return err
+}
+
+// openHost opens what the host offers.
+func (h *Host) openHost() error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if h.null, err = linux.FromFile(null); err != nil {
+		return errors.Join(err, null.Close())
+	}
+	if err := null.Close(); err != nil {
+		return err
+	}
+	h.net, err = hostnet.Open()
+	return err
+}
+
+// Close stops serving and leaves all unikernels running.
+func (h *Host) Close() error {
+	h.cancel()
+	var errs []error
+	if h.keeper != nil {
+		h.keeper.close()
+	}
+	h.stopTimers()
+	h.work.Wait()
+	if h.console != nil {
+		h.console.close()
+	}
+	if h.net != nil {
+		errs = append(errs, h.net.Close())
+	}
+	errs = append(errs, h.null.Close())
+	if h.store != nil {
+		errs = append(errs, h.store.Close())
+	}
+	if h.lock != nil {
+		errs = append(errs, h.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (h *Host) stopTimers() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, u := range h.units {
+		if u.timer != nil {
+			u.timer.Stop()
+		}
+	}
+}
+
+// unit returns the unikernel of that name, or nil.
+func (h *Host) unit(n vm.Name) *unit {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.units[n]
+}
+
+// allUnits returns all unikernels in no order.
+func (h *Host) allUnits() []*unit {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := make([]*unit, 0, len(h.units))
+	for _, u := range h.units {
+		all = append(all, u)
+	}
+	return all
+}
+
+// goingDown says why nothing may be started any more, or nil.
+func (h *Host) goingDown() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.down {
+		return api.Errorf(api.Unavailable, "the host is going down: no unikernel is started any more")
+	}
+	return nil
+}

@@ -1,0 +1,166 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+
+	"albatross/internal/api"
+	"albatross/internal/keeper"
+)
+
+// Patience with the keeper.
+const (
+	keeperTime  = 10 * time.Second       // for an answer
+	keeperRetry = 100 * time.Millisecond // between attempts to connect
+)
+
+// keeperLink is the connection to the keeper, made anew when it breaks.
+type keeperLink struct {
+	h    *Host
+	path string
+	done chan struct{}
+
+	mu     sync.Mutex
+	client *keeper.Client // guarded by mu; nil while there is none
+}
+
+// connectKeeper connects for the first time. The exits that the keeper remembers
+// are not asked for yet: adopt takes stock first.
+func (h *Host) connectKeeper(ctx context.Context) (*keeperLink, error) {
+	l := &keeperLink{h: h, path: h.cfg.Tmp.Keeper(), done: make(chan struct{})}
+	ctx, cancel := context.WithTimeout(ctx, keeperTime)
+	defer cancel()
+	for {
+		c, err := keeper.Dial(ctx, l.path, h.exited)
+		if err == nil {
+			l.client = c
+			go l.watch(c)
+			return l, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: start albatross-keeper first", err)
+		case <-time.After(keeperRetry):
+		}
+	}
+}
+
+// watch waits for the connection to break, and mends it: a keeper that is gone
+// has taken its processes with it.
+func (l *keeperLink) watch(c *keeper.Client) {
+	defer close(l.done)
+	for {
+		<-c.Done()
+		l.set(nil)
+		if l.h.ctx.Err() != nil {
+			return
+		}
+		l.h.log.Error("the keeper is gone; waiting for it")
+		if c = l.reconnect(); c == nil {
+			return
+		}
+		l.set(c)
+		if err := l.h.takeStock(c); err != nil {
+			l.h.log.Error("after the keeper came back", "error", err)
+			_ = c.Close() // try again
+		}
+	}
+}
+
+func (l *keeperLink) reconnect() *keeper.Client {
+	for {
+		select {
+		case <-l.h.ctx.Done():
+			return nil
+		case <-time.After(keeperRetry):
+		}
+		if c, err := keeper.Dial(l.h.ctx, l.path, l.h.exited); err == nil {
+			return c
+		}
+	}
+}
+
+func (l *keeperLink) set(c *keeper.Client) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.client = c
+}
+
+func (l *keeperLink) get() (*keeper.Client, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.client == nil {
+		return nil, api.Errorf(api.Unavailable, "albatross-keeper does not answer").
+			Hinted("it is started again by itself; look at its log if this stays")
+	}
+	return l.client, nil
+}
+
+// close ends the connection. The host's context has ended.
+func (l *keeperLink) close() {
+	if c, err := l.get(); err == nil {
+		_ = c.Close()
+	}
+	<-l.done
+}
+
+func (l *keeperLink) spawn(ctx context.Context, s keeper.Spawn, fds []int) (keeper.Process, error) {
+	c, err := l.get()
+	if err != nil {
+		return keeper.Process{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, keeperTime)
+	defer cancel()
+	return c.Spawn(ctx, s, fds)
+}
+
+func (l *keeperLink) signal(ctx context.Context, id string, sig syscall.Signal) error {
+	c, err := l.get()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, keeperTime)
+	defer cancel()
+	return c.Signal(ctx, id, sig)
+}
+
+func (l *keeperLink) forget(ctx context.Context, id string) error {
+	c, err := l.get()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keeperTime)
+	defer cancel()
+	return c.Forget(ctx, id)
+}
+
+// takeStock compares the runs with what a new connection's keeper has: what it
+// does not know has died with the old one.
+func (h *Host) takeStock(c *keeper.Client) error {
+	ctx, cancel := context.WithTimeout(h.ctx, keeperTime)
+	defer cancel()
+	has, err := c.List(ctx)
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, p := range has {
+		known[p.ID] = true
+	}
+	h.mu.Lock()
+	lost := map[*run]keeper.Process{}
+	for id, r := range h.runs {
+		if !known[id] {
+			lost[r] = r.process
+		}
+	}
+	h.mu.Unlock()
+	for r, p := range lost {
+		p.Ended, p.Status = time.Now().UTC(), syscall.WaitStatus(syscall.SIGKILL)
+		h.end(r, p, true)
+	}
+	return c.Watch(ctx)
+}

@@ -1,0 +1,92 @@
+package host
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+
+	"albatross/internal/api"
+	"albatross/internal/lifecycle"
+	"albatross/internal/vm"
+)
+
+// phases are the names that the api has for phases. A unit that is gone is
+// still in the table only while the host goes down or a replacement starts.
+var phases = map[lifecycle.Phase]string{
+	lifecycle.Starting: api.PhaseStarting,
+	lifecycle.Running:  api.PhaseRunning,
+	lifecycle.Stopping: api.PhaseStopping,
+	lifecycle.Waiting:  api.PhaseWaiting,
+	lifecycle.Gone:     api.PhaseStopping,
+}
+
+// State returns what is known of the unikernel n, or of all in the path that n
+// stands for, in the order of their names.
+func (h *Host) State(n vm.Name) api.State {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := api.State{Unikernels: []api.Unikernel{}}
+	for name, u := range h.units {
+		if n.Contains(name) {
+			s.Unikernels = append(s.Unikernels, u.describe())
+		}
+	}
+	slices.SortFunc(s.Unikernels, func(a, b api.Unikernel) int {
+		return strings.Compare(a.Name.Wire(), b.Name.Wire())
+	})
+	for _, e := range slices.Backward(h.ended) {
+		if n.Contains(e.Name) {
+			s.Ended = append(s.Ended, e)
+		}
+	}
+	return s
+}
+
+// describe returns what queries tell of u. Host.mu is held.
+func (u *unit) describe() api.Unikernel {
+	d := api.Unikernel{
+		Name:     u.record.Name,
+		Phase:    phases[u.state.Phase],
+		Target:   u.record.Target.String(),
+		Created:  u.record.Created,
+		Restarts: u.state.Restarts,
+		Next:     u.due,
+		LastExit: u.last,
+		Info:     u.info(),
+		Image:    u.record.Size,
+	}
+	if u.run != nil && u.state.Phase != lifecycle.Waiting {
+		d.PID, d.UID, d.Started = u.run.process.PID, u.run.uid, u.run.process.Started
+	}
+	return d
+}
+
+// info returns u as Albatross describes unikernels. Host.mu is held.
+func (u *unit) info() vm.Info {
+	c := u.record.Config
+	i := vm.Info{
+		Type: c.Type, Fail: c.Fail, Startup: c.Startup, CPUs: c.CPUs, Memory: c.Memory,
+		Digest: u.record.Image[:], Blocks: u.blocks, Nets: u.nets, Argv: c.Argv,
+		Started: u.record.Created, NumCPUs: c.NumCPUs, LinuxBoot: c.LinuxBoot,
+	}
+	if u.run != nil {
+		i.Started = u.run.process.Started
+	}
+	return i
+}
+
+// Image opens the image of a unikernel.
+func (h *Host) Image(ctx context.Context, n vm.Name) (*os.File, int64, error) {
+	unlock, err := h.names.lock(ctx, n)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer unlock()
+	u := h.unit(n)
+	if u == nil {
+		return nil, 0, notFound(n)
+	}
+	f, err := h.images.Open(u.record.Image)
+	return f, u.record.Size, err
+}

@@ -1,0 +1,201 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"albatross/internal/api"
+	"albatross/internal/image"
+	"albatross/internal/keeper"
+	"albatross/internal/linux"
+	"albatross/internal/undo"
+)
+
+// startTime is how long a process may take until its guest runs.
+const startTime = 30 * time.Second
+
+// consolePipe is how many bytes of output wait for a console daemon that is
+// being restarted. It is asked for, not insisted on: users have a limit.
+const consolePipe = 256 << 10
+
+// program is a process that is about to be started.
+type program struct {
+	argv   []string
+	fds    []int                // as keeper.Spawn wants them
+	status func(*os.File) error // reads the status pipe until the guest runs
+	close  func() error         // frees what was opened for the program
+}
+
+// launch is everything a program is made from.
+type launch struct {
+	unit        *unit
+	image       *image.Image
+	file        *os.File
+	commandLine string
+	devices     []device
+	console     *linux.FD
+	status      *linux.FD
+}
+
+// start starts the process of u: it makes everything the process needs, has the
+// keeper start it, and waits until the guest runs. After a failure nothing is
+// left. The lock of the name is held.
+func (h *Host) start(ctx context.Context, u *unit) (err error) {
+	var back undo.Stack
+	defer back.Fail(&err)
+	l := &launch{unit: u}
+	defer func() { err = errors.Join(err, l.close()) }()
+	if err := h.gather(l); err != nil {
+		return err
+	}
+	fifo, err := h.openConsole(ctx, u, &back)
+	if err != nil {
+		return err
+	}
+	l.console = fifo
+	statusR, statusW, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer statusR.Close()
+	if l.status, err = linux.FromFile(statusW); err != nil {
+		return errors.Join(err, statusW.Close())
+	}
+	if err := statusW.Close(); err != nil {
+		return err
+	}
+	p, err := h.program(l)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	r, err := h.spawn(ctx, u, p, &back)
+	if err != nil {
+		return err
+	}
+	// Only the child may hold the writing end, or its end is never seen.
+	if err := errors.Join(l.status.Close(), statusR.SetReadDeadline(time.Now().Add(startTime))); err != nil {
+		return err
+	}
+	if err := p.status(statusR); err != nil {
+		return api.Errorf(api.Internal, "%s: %w", u.record.Name, err)
+	}
+	back.Success()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	u.run = r
+	u.nets, u.blocks = describe(l.devices)
+	return nil
+}
+
+// gather opens the image and the devices.
+func (h *Host) gather(l *launch) (err error) {
+	record := l.unit.record
+	if l.file, l.image, err = h.openImage(record.Image); err != nil {
+		return err
+	}
+	if l.commandLine, err = record.Config.CommandLine(record.Name, record.Config.AddName && !record.NoName); err != nil {
+		return err
+	}
+	l.devices, err = h.openDevices(record, l.image.Manifest)
+	return err
+}
+
+// close closes what a program was made from; its process has its own.
+func (l *launch) close() error {
+	var errs []error
+	if l.file != nil {
+		errs = append(errs, l.file.Close())
+	}
+	for _, d := range l.devices {
+		errs = append(errs, d.fd.Close())
+	}
+	errs = append(errs, l.console.Close(), l.status.Close())
+	return errors.Join(errs...)
+}
+
+// openConsole makes the FIFO of u's console, has the console daemon read it, and
+// opens it for the process. It is open for reading too: so the unikernel neither
+// waits for a reader nor dies when there is none.
+func (h *Host) openConsole(ctx context.Context, u *unit, back *undo.Stack) (*linux.FD, error) {
+	path := h.cfg.Tmp.FIFO(u.record.Name)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("replacing an old console: %w", err)
+	}
+	if err := linux.Mkfifo(path, 0o640); err != nil {
+		return nil, err
+	}
+	back.Add(func() error { return os.Remove(path) })
+	fifo, err := linux.OpenFIFO(path)
+	if err != nil {
+		return nil, err
+	}
+	_, _ = linux.SetPipeSize(fifo, consolePipe) // see consolePipe
+	h.console.add(ctx, u.record.Name)
+	back.Add(func() error { h.console.remove(u.record.Name); return nil })
+	return fifo, nil
+}
+
+// program makes the program for the image's target.
+func (h *Host) program(l *launch) (*program, error) {
+	switch l.image.Target {
+	case image.TargetSPT:
+		return h.sptProgram(l)
+	case image.TargetHVT:
+		return h.hvtProgram(l)
+	}
+	return nil, api.Errorf(api.Image, "unikernels for the target %v do not run here", l.image.Target)
+}
+
+// spawn has the keeper start the program. The run is in the table before its end
+// can be reported.
+func (h *Host) spawn(ctx context.Context, u *unit, p *program, back *undo.Stack) (*run, error) {
+	uid, err := h.uids.take()
+	if err != nil {
+		return nil, err
+	}
+	back.Add(func() error { h.uids.release(uid); return nil })
+	id := u.record.ID + "." + newID()
+	r := &run{id: id, unit: u, uid: uid, exited: make(chan struct{})}
+	r.process.Started = time.Now().UTC()
+	h.mu.Lock()
+	h.runs[id] = r
+	h.mu.Unlock()
+	back.Add(func() error {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.runs, id)
+		return nil
+	})
+	// From here on there may be a process, even if the answer does not arrive.
+	back.Add(func() error { return h.unspawn(r) })
+	s := keeper.Spawn{ID: id, Name: u.record.Name.Wire(), Argv: p.argv, UID: uid, GID: uid}
+	process, err := h.keeper.spawn(ctx, s, p.fds)
+	if err != nil {
+		return nil, fmt.Errorf("starting %s: %w", u.record.Name, err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r.process = process
+	return r, nil
+}
+
+// unspawn ends the process of a start that failed, if there is one.
+func (h *Host) unspawn(r *run) error {
+	ctx := context.WithoutCancel(h.ctx)
+	if !h.signalUnlessUnknown(ctx, r) {
+		return nil
+	}
+	timer := time.NewTimer(endTime)
+	defer timer.Stop()
+	select {
+	case <-r.exited:
+	case <-timer.C:
+		return fmt.Errorf("its process %d does not end", r.process.PID)
+	}
+	return h.keeper.forget(ctx, r.id)
+}

@@ -1,0 +1,219 @@
+// Package store keeps what must not be lost: a record of each unikernel. It is
+// one bbolt file,
+//
+//	meta
+//	  schema      "1"
+//	unikernels
+//	  a:b:www     JSON of Unikernel, by wire name
+//
+// and one commit a change: when a method returns without an error, the change is
+// on disk. Changes that arrive while a commit runs share the next one, so that
+// many clients cost little more than one. No process id is ever stored: what
+// runs is what the keeper says.
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"albatross/internal/image"
+	"albatross/internal/vm"
+
+	"go.etcd.io/bbolt"
+)
+
+// schema is the version of the layout that this package reads and writes.
+const schema = "1"
+
+var (
+	bucketMeta       = []byte("meta")
+	bucketUnikernels = []byte("unikernels")
+	keySchema        = []byte("schema")
+)
+
+// ErrInUse tells that another process has the file open.
+var ErrInUse = errors.New("another albatrossd uses this directory")
+
+// Unikernel is the record of a unikernel that exists.
+type Unikernel struct {
+	Name    vm.Name           `json:"-"`  // the key
+	ID      string            `json:"id"` // tells it from earlier and later ones of the name
+	Config  vm.Config         `json:"config"`
+	Image   image.Digest      `json:"image"`
+	Size    int64             `json:"size"`              // of the image, bytes
+	Target  image.Target      `json:"target"`            // of the image
+	MACs    map[string]vm.MAC `json:"macs,omitempty"`    // pinned addresses by the unikernel's own name of the interface
+	NoName  bool              `json:"no_name,omitempty"` // it does not understand the added --name
+	Created time.Time         `json:"created"`           // UTC
+}
+
+// Store is an open store. Its methods may be called from any goroutine.
+type Store struct {
+	db      *bbolt.DB
+	changes chan change
+	closed  chan struct{}
+	done    chan struct{}
+}
+
+// change is one change that waits for its commit.
+type change struct {
+	apply func(*bbolt.Tx) error
+	err   chan error
+}
+
+// Open opens the store at path, making it if there is none. It returns
+// [ErrInUse] if another process has it open.
+func Open(path string) (*Store, error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Millisecond})
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return nil, fmt.Errorf("%w: %s is locked", ErrInUse, path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	if err := db.Update(prepare); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
+	}
+	s := &Store{db: db, changes: make(chan change), closed: make(chan struct{}), done: make(chan struct{})}
+	go s.commit()
+	return s, nil
+}
+
+// prepare makes the buckets of a new store and checks the schema of an old one.
+func prepare(tx *bbolt.Tx) error {
+	meta, err := tx.CreateBucketIfNotExists(bucketMeta)
+	if err != nil {
+		return err
+	}
+	switch found := meta.Get(keySchema); {
+	case found == nil:
+		if err := meta.Put(keySchema, []byte(schema)); err != nil {
+			return err
+		}
+	case string(found) != schema:
+		return fmt.Errorf("it has schema %q, this program knows %q: use the version of albatrossd that wrote it", found, schema)
+	}
+	_, err = tx.CreateBucketIfNotExists(bucketUnikernels)
+	return err
+}
+
+// Close waits for the changes under way and closes the file.
+func (s *Store) Close() error {
+	close(s.closed)
+	<-s.done
+	return s.db.Close()
+}
+
+// Put writes a record, replacing that of the same name.
+func (s *Store) Put(u Unikernel) error {
+	value, err := json.Marshal(u)
+	if err != nil {
+		return fmt.Errorf("record of %s: %w", u.Name, err)
+	}
+	return s.change(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketUnikernels).Put([]byte(u.Name.Wire()), value)
+	})
+}
+
+// Delete removes a record; it is no error if there is none.
+func (s *Store) Delete(n vm.Name) error {
+	return s.change(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketUnikernels).Delete([]byte(n.Wire()))
+	})
+}
+
+// Unikernels returns all records in the order of their wire names. A record that
+// cannot be read is an error that names it: nothing is skipped in silence.
+func (s *Store) Unikernels() ([]Unikernel, error) {
+	var all []Unikernel
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketUnikernels).ForEach(func(key, value []byte) error {
+			var u Unikernel
+			if err := json.Unmarshal(value, &u); err != nil {
+				return fmt.Errorf("record of %q: %w", key, err)
+			}
+			name, err := vm.ParseWireName(string(key))
+			if err != nil {
+				return fmt.Errorf("record of %q: %w", key, err)
+			}
+			u.Name = name
+			all = append(all, u)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the store: %w", err)
+	}
+	return all, nil
+}
+
+// change hands a change to the committer and waits until it is on disk.
+func (s *Store) change(apply func(*bbolt.Tx) error) error {
+	c := change{apply: apply, err: make(chan error, 1)}
+	select {
+	case s.changes <- c:
+		return <-c.err
+	case <-s.closed:
+		return fmt.Errorf("writing the store: %w", os.ErrClosed)
+	}
+}
+
+// commit takes what waits and commits it in one transaction, until the store is
+// closed.
+func (s *Store) commit() {
+	defer close(s.done)
+	for {
+		select {
+		case c := <-s.changes:
+			s.commitAll(s.waiting(c))
+		case <-s.closed:
+			return
+		}
+	}
+}
+
+// waiting returns first and the changes that are waiting besides.
+func (s *Store) waiting(first change) []change {
+	batch := []change{first}
+	for {
+		select {
+		case c := <-s.changes:
+			batch = append(batch, c)
+		default:
+			return batch
+		}
+	}
+}
+
+func (s *Store) commitAll(batch []change) {
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		for _, c := range batch {
+			if err := c.apply(tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		err = fmt.Errorf("writing the store: %w", err)
+	}
+	for _, c := range batch {
+		c.err <- err
+	}
+}
+
+// Digests returns the images that the records refer to, ascending.
+func Digests(records []Unikernel) []image.Digest {
+	set := map[image.Digest]bool{}
+	for _, u := range records {
+		set[u.Image] = true
+	}
+	return slices.SortedFunc(maps.Keys(set), func(a, b image.Digest) int {
+		return slices.Compare(a[:], b[:])
+	})
+}

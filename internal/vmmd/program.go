@@ -1,0 +1,100 @@
+package vmmd
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"albatross/internal/host"
+	"albatross/internal/paths"
+	"albatross/internal/server"
+)
+
+// Program is albatrossd.
+type Program struct {
+	tmp, db, hvt string
+	maxImage     int64
+}
+
+// Flags adds the flags of albatrossd.
+func (p *Program) Flags(fs *flag.FlagSet) {
+	fs.StringVar(&p.tmp, "tmpdir", paths.DefaultTmp, "directory of sockets and FIFOs")
+	fs.StringVar(&p.db, "dbdir", paths.DefaultDB, "directory of everything that must not be lost")
+	fs.StringVar(&p.hvt, "hvt", "", "the program albatross-hvt (default: the one beside albatrossd)")
+	fs.Int64Var(&p.maxImage, "max-image", 2048, "the largest image to accept, in MB")
+}
+
+// Run serves until ctx ends and leaves unikernels running. SIGPWR says that the
+// host goes down: unikernels are stopped, and run again at the next start.
+func (p *Program) Run(ctx context.Context, log *slog.Logger) (err error) {
+	if p.maxImage <= 0 {
+		return fmt.Errorf("--max-image %d: it must be above 0", p.maxImage)
+	}
+	cfg := host.Config{Tmp: paths.Tmp(p.tmp), DB: paths.DB(p.db), HVT: p.hvtProgram(log), MaxImage: p.maxImage << 20}
+	if err := cfg.Tmp.Check(); err != nil {
+		return err
+	}
+	h, err := host.Open(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.Close()) }()
+	l, err := server.Listen(cfg.Tmp.VMMD())
+	if err != nil {
+		return err
+	}
+	ctx, stop := onPowerFail(ctx, h, log)
+	defer stop()
+	log.Info("ready", "socket", l.Addr(), "db", p.db)
+	handler := &Handler{Host: h, MaxImage: cfg.MaxImage}
+	return server.Serve(ctx, log, l, server.Options{Daemon: "albatrossd", Verbs: Verbs}, handler)
+}
+
+// hvtProgram returns the path of albatross-hvt, or "" if there is none.
+func (p *Program) hvtProgram(log *slog.Logger) string {
+	path := p.hvt
+	if path == "" {
+		self, err := os.Executable()
+		if err != nil {
+			log.Warn("cannot find albatross-hvt", "error", err)
+			return ""
+		}
+		path = filepath.Join(filepath.Dir(self), "albatross-hvt")
+	}
+	if _, err := os.Stat(path); err != nil {
+		log.Warn("hvt unikernels cannot run", "error", err)
+		return ""
+	}
+	return path
+}
+
+// onPowerFail returns a context that also ends after SIGPWR, once all unikernels
+// have stopped.
+func onPowerFail(ctx context.Context, h *host.Host, log *slog.Logger) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGPWR)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-ctx.Done():
+		case <-signals:
+			if _, err := h.Shutdown(ctx); err != nil {
+				log.Error("shutting down", "error", err)
+			}
+			cancel()
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel()
+		<-done
+	}
+}
