@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"albatross/internal/api"
+	"albatross/internal/client"
+)
+
+// Exit codes; those above 100 are Albatross's.
+const (
+	exitOK          = 0
+	exitRefused     = 1
+	exitBroken      = 121
+	exitConnect     = 122
+	exitUsage       = 124
+	exitInternal    = 125
+	exitInterrupted = 130
+)
+
+// usageError says why a command line makes no sense.
+type usageError struct{ sentence, hint string }
+
+func (e *usageError) Error() string { return e.sentence }
+
+// helpHint is the hint of a usageError that has no better one.
+const helpHint = "albatross COMMAND --help tells what a command takes"
+
+// usage returns a usageError. The hint may be empty.
+func usage(hint, format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...), cmp.Or(hint, helpHint)}
+}
+
+// reported is a failure that was shown already.
+type reported struct{ code int }
+
+func (r *reported) Error() string { return fmt.Sprintf("exit code %d", r.code) }
+
+// exitCode classifies an error.
+func exitCode(err error) int {
+	if r, ok := errors.AsType[*reported](err); ok {
+		return r.code
+	}
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return exitUsage
+	}
+	_, isProblem := errors.AsType[*api.Error](err)
+	_, isFailure := errors.AsType[*client.Failure](err)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.Is(err, client.ErrConnect):
+		return exitConnect
+	case errors.Is(err, client.ErrBroken):
+		return exitBroken
+	case isProblem, isFailure:
+		return exitRefused
+	}
+	return exitInternal
+}
+
+// report shows an error and returns the exit code.
+func (a *app) report(err error) int {
+	code := exitCode(err)
+	if _, done := err.(*reported); err == nil || done || code == exitInterrupted {
+		return code
+	}
+	e := describe(err)
+	if a.json {
+		e.Exit = code
+		_ = json.NewEncoder(a.err).Encode(jsonFailure{e}) // there is nobody left to tell
+		return code
+	}
+	_ = a.err.printf("%s %s", a.err.paint(red, "albatross:"), visible(e.Sentence))
+	if e.Hint != "" {
+		_ = a.err.printf("hint: %s", visible(e.Hint))
+	}
+	return code
+}
+
+// describe finds code, sentence and hint of an error.
+func describe(err error) jsonError {
+	if u, ok := errors.AsType[*usageError](err); ok {
+		return jsonError{Code: "usage", Sentence: u.sentence, Hint: u.hint}
+	}
+	d := jsonError{Sentence: err.Error()}
+	if e, ok := errors.AsType[*api.Error](err); ok {
+		d.Code, d.Hint = string(e.Code), e.Hint
+	}
+	return d
+}

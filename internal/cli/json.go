@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"albatross/internal/api"
+	"albatross/internal/vm"
+)
+
+// What --json prints. Names are in the wire form: "shop:www", ":www" at the root.
+// Times are RFC 3339 in UTC. What is not known or does not apply is left out,
+// lists never are.
+
+// jsonFailure is what standard error gets where a command fails.
+type jsonFailure struct {
+	Error jsonError `json:"error"`
+}
+
+// jsonError describes a failure.
+type jsonError struct {
+	Code     string `json:"code,omitempty"` // of api.Code, or "usage"; an Albatross 2.7 daemon gives none
+	Sentence string `json:"sentence"`
+	Hint     string `json:"hint,omitempty"`
+	Exit     int    `json:"exit,omitempty"` // the exit code
+}
+
+// jsonDone is what create and restart print, and destroy for each name.
+type jsonDone struct {
+	Name  vm.Name    `json:"name"`
+	Reply string     `json:"reply,omitempty"` // the daemon's sentence
+	Error *jsonError `json:"error,omitempty"` // destroy: why this one was not
+}
+
+// jsonDestroyed is what destroy prints.
+type jsonDestroyed struct {
+	Results []jsonDone `json:"results"` // in the order of the arguments
+}
+
+// jsonImage is what get prints.
+type jsonImage struct {
+	Name   vm.Name `json:"name"`
+	File   string  `json:"file"`
+	Bytes  int64   `json:"bytes"`
+	SHA256 string  `json:"sha256"`
+}
+
+// jsonLine is what console prints for each line.
+type jsonLine struct {
+	Name vm.Name   `json:"name"`
+	Time time.Time `json:"time"`
+	Line string    `json:"line"`          // bytes that are no UTF-8 replaced by U+FFFD
+	Raw  []byte    `json:"raw,omitempty"` // then: the bytes themselves, in base64
+}
+
+// jsonVersion is what version prints.
+type jsonVersion struct {
+	Version string       `json:"version"` // of albatross itself
+	Daemons []jsonDaemon `json:"daemons"` // those that answer
+}
+
+// jsonDaemon is a daemon that answers.
+type jsonDaemon struct {
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"` // an Albatross 2.7 daemon does not tell
+}
+
+// jsonShutdown is what shutdown prints.
+type jsonShutdown struct {
+	Stopped int `json:"stopped"` // how many unikernels ran
+}
+
+// jsonState is what info prints.
+type jsonState struct {
+	Unikernels []jsonUnikernel `json:"unikernels"` // in the order of their names
+	Ended      []jsonEnd       `json:"ended"`      // recently and for good, newest first
+}
+
+// jsonUnikernel describes a unikernel.
+type jsonUnikernel struct {
+	Name      vm.Name     `json:"name"`
+	Phase     string      `json:"phase"`               // starting, running, stopping or waiting
+	Target    string      `json:"target,omitempty"`    // hvt or spt
+	PID       int         `json:"pid,omitempty"`       // while it runs
+	UID       int         `json:"uid,omitempty"`       // that it runs as
+	Started   time.Time   `json:"started,omitzero"`    // this run of it
+	Created   time.Time   `json:"created,omitzero"`    //
+	Restarts  int         `json:"restarts"`            // since it was created
+	Next      time.Time   `json:"next_start,omitzero"` // while waiting
+	LastExit  *jsonEnd    `json:"last_exit,omitempty"` // how its last run ended
+	Memory    int         `json:"memory_mb"`
+	CPUs      vm.Set[int] `json:"cpus"`
+	Restart   string      `json:"restart"`              // quit, on-exit, on-failure or always
+	ExitCodes vm.Set[int] `json:"exit_codes,omitempty"` // with on-exit: those it is restarted after
+	Startup   int         `json:"startup"`              // priority, lower starts first
+	Arguments []string    `json:"arguments"`
+	Networks  []jsonNet   `json:"networks"`
+	Blocks    []jsonBlock `json:"blocks"`
+	SHA256    string      `json:"sha256"`                // of its image
+	Image     int64       `json:"image_bytes,omitempty"` // size of its image
+}
+
+// jsonNet is a network interface.
+type jsonNet struct {
+	Name   string `json:"name"` // that the unikernel knows
+	Bridge string `json:"bridge"`
+	MAC    vm.MAC `json:"mac"`
+}
+
+// jsonBlock is a block device.
+type jsonBlock struct {
+	Name       string `json:"name"`   // that the unikernel knows
+	Device     string `json:"device"` // in the unikernel's path
+	SectorSize int    `json:"sector_size"`
+	Size       int    `json:"size_mb"`
+}
+
+// jsonEnd tells how a run ended. Either code or signal is there.
+type jsonEnd struct {
+	Name   vm.Name   `json:"name"`
+	At     time.Time `json:"at"`
+	Code   *int      `json:"code,omitempty"`
+	Signal int       `json:"signal,omitempty"`
+	Reason string    `json:"reason"` // in words
+}
+
+// printJSON writes one document.
+func (a *app) printJSON(v any) error {
+	e := json.NewEncoder(a.out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func describeState(s api.State) jsonState {
+	d := jsonState{Unikernels: []jsonUnikernel{}, Ended: []jsonEnd{}}
+	for _, u := range s.Unikernels {
+		d.Unikernels = append(d.Unikernels, describeUnikernel(u))
+	}
+	for _, e := range s.Ended {
+		d.Ended = append(d.Ended, *describeEnd(&e))
+	}
+	return d
+}
+
+func describeUnikernel(u api.Unikernel) jsonUnikernel {
+	i := u.Info
+	d := jsonUnikernel{
+		Name: u.Name, Phase: u.Phase, Target: u.Target, PID: u.PID, UID: u.UID, Started: u.Started, Created: u.Created,
+		Restarts: u.Restarts, Next: u.Next, LastExit: describeEnd(u.LastExit),
+		Memory: i.Memory, CPUs: append(vm.Set[int]{}, i.CPUs...), Restart: restartWord(i.Fail), ExitCodes: i.Fail.Codes,
+		Startup: vm.Arguments{Startup: i.Startup}.Priority(), Arguments: append([]string{}, i.Argv...),
+		Networks: []jsonNet{}, Blocks: []jsonBlock{}, SHA256: hex.EncodeToString(i.Digest), Image: u.Image,
+	}
+	for _, n := range i.Nets {
+		d.Networks = append(d.Networks, jsonNet(n))
+	}
+	for _, b := range i.Blocks {
+		d.Blocks = append(d.Blocks, jsonBlock(b))
+	}
+	return d
+}
+
+func describeEnd(e *api.Ended) *jsonEnd {
+	if e == nil {
+		return nil
+	}
+	d := &jsonEnd{Name: e.Name, At: e.At, Signal: e.Exit.Signal, Reason: e.Reason}
+	if e.Exit.Signal == 0 {
+		d.Code = &e.Exit.Code
+	}
+	return d
+}

@@ -1,0 +1,138 @@
+package supervisor
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// Limits of logs.
+const (
+	maxLog   = 16 << 20               // bytes; a longer one is put aside when its daemon starts
+	lookback = 4 << 10                // bytes that are searched for last words
+	logPause = 100 * time.Millisecond // between looks at a log that is shown
+)
+
+// logFile is the log of a daemon, from the start of one process on.
+type logFile struct {
+	path string
+	from int64    // where this process began
+	file *os.File // closed once the process has it
+}
+
+// openLog opens a log for a process that is about to start.
+func openLog(path string) (*logFile, error) {
+	l := &logFile{path: path}
+	if info, err := os.Stat(path); err == nil {
+		if l.from = info.Size(); l.from > maxLog {
+			if err := os.Rename(path, path+".1"); err != nil {
+				return nil, err
+			}
+			l.from = 0
+		}
+	}
+	var err error
+	l.file, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	return l, err
+}
+
+// lastLine returns what the process logged last, or "". It is "" for a nil log.
+func (l *logFile) lastLine() string {
+	if l == nil {
+		return ""
+	}
+	text, err := readFrom(l.path, l.from)
+	if err != nil {
+		return ""
+	}
+	text = bytes.TrimRight(text[max(0, len(text)-lookback):], "\n")
+	return string(text[bytes.LastIndexByte(text, '\n')+1:])
+}
+
+// readFrom reads a file from an offset to its end.
+func readFrom(path string, from int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.NewSectionReader(f, from, 1<<62))
+}
+
+// show begins to show the logs of all daemons as they grow. What it returns
+// shows the rest and ends it.
+func (s *Supervisor) show() (end func()) {
+	if s.Show == nil {
+		return func() {}
+	}
+	over := make(chan struct{})
+	var all sync.WaitGroup
+	var turn sync.Mutex // held while a piece is shown
+	for _, d := range s.Daemons {
+		t := &tail{path: s.Dir.Log(d.Program), prefix: fmt.Sprintf("%-17s | ", d.Program), to: s.Show, turn: &turn}
+		if info, err := os.Stat(t.path); err == nil {
+			t.offset = info.Size()
+		}
+		all.Go(func() { t.run(over) })
+	}
+	return func() {
+		close(over)
+		all.Wait()
+	}
+}
+
+// tail shows a file as it grows.
+type tail struct {
+	path, prefix string
+	to           io.Writer
+	turn         *sync.Mutex
+	offset       int64 // behind the last line that was shown
+}
+
+func (t *tail) run(over <-chan struct{}) {
+	ticks := time.NewTicker(logPause)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-over:
+			t.show()
+			return
+		case <-ticks.C:
+			t.show()
+		}
+	}
+}
+
+// show shows the complete lines that are new.
+func (t *tail) show() {
+	info, err := os.Stat(t.path)
+	switch {
+	case err != nil:
+		if errors.Is(err, os.ErrNotExist) {
+			t.offset = 0
+		}
+		return
+	case info.Size() < t.offset: // it was put aside, and is new
+		t.offset = 0
+	case info.Size() == t.offset:
+		return
+	}
+	text, err := readFrom(t.path, t.offset)
+	if err != nil {
+		return
+	}
+	text = text[:bytes.LastIndexByte(text, '\n')+1]
+	t.offset += int64(len(text))
+	var shown bytes.Buffer
+	for line := range bytes.Lines(text) {
+		shown.WriteString(t.prefix)
+		shown.Write(line)
+	}
+	t.turn.Lock()
+	defer t.turn.Unlock()
+	_, _ = t.to.Write(shown.Bytes()) // there is no better place to complain
+}

@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// stream is an output with what is known about its reader.
+type stream struct {
+	w        io.Writer
+	terminal bool // a person looks at it
+	colours  bool
+}
+
+// terminal looks at an output.
+func (a *app) terminal(w io.Writer) *stream {
+	s := &stream{w: w}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		s.terminal = true
+		s.colours = a.env["NO_COLOR"] == "" && a.env["TERM"] != "dumb"
+	}
+	return s
+}
+
+// Write passes p on.
+func (s *stream) Write(p []byte) (int, error) { return s.w.Write(p) }
+
+// printf writes a line.
+func (s *stream) printf(format string, args ...any) error {
+	_, err := fmt.Fprintf(s.w, format+"\n", args...)
+	return err
+}
+
+// colour is a graphic rendition of ECMA-48. All have the same length, so that
+// the cells of a column keep their alignment.
+type colour string
+
+const (
+	plain  colour = "39"
+	red    colour = "31"
+	green  colour = "32"
+	yellow colour = "33"
+)
+
+// paint returns text in colour c, or as it is where there are no colours.
+func (s *stream) paint(c colour, text string) string {
+	if !s.colours {
+		return text
+	}
+	return "\x1b[" + string(c) + "m" + text + "\x1b[39m"
+}

@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"albatross/internal/api"
+	"albatross/internal/cli/supervisor"
+	"albatross/internal/paths"
+)
+
+// upOptions are the flags of up.
+type upOptions struct {
+	dir    string
+	detach bool
+	report int // the descriptor on which the starter waits for news; 0: nobody does
+}
+
+func (a *app) upCommand() *cobra.Command {
+	var o upOptions
+	c := &cobra.Command{
+		Use:   "up [flags]",
+		Short: "Start the daemons in one directory, for a first try",
+		Long: `Up starts the daemons that run unikernels, and keeps them running until it is
+interrupted; then it stops the unikernels, and the next up runs them again.
+Everything lies in one directory. Root is not needed, but then unikernels have
+no networks and all run as you.
+
+It prints the one line that other commands need to find these daemons:
+
+  eval "$(albatross up --detach)"
+
+Interrupted twice, it leaves daemons and unikernels running; the next up takes
+them over, and down ends them.`,
+		Args: arguments(0, 0, ""),
+		RunE: func(c *cobra.Command, _ []string) error { return a.up(c.Context(), o) },
+	}
+	a.dirFlag(c, &o.dir)
+	c.Flags().BoolVarP(&o.detach, "detach", "d", false, "return once the daemons answer, and keep them in the background")
+	c.Flags().IntVar(&o.report, reportFlag, 0, "")
+	_ = c.Flags().MarkHidden(reportFlag) // it exists
+	return c
+}
+
+// dirFlag gives c the flag --dir.
+func (a *app) dirFlag(c *cobra.Command, dir *string) {
+	c.Flags().StringVar(dir, "dir", a.defaultDir(), "everything of these daemons is in `DIR`")
+}
+
+// defaultDir is where the XDG base directory specification has state, or "" for
+// users without a home.
+func (a *app) defaultDir() string {
+	if state := a.env["XDG_STATE_HOME"]; filepath.IsAbs(state) {
+		return filepath.Join(state, "albatross")
+	}
+	if home := a.env["HOME"]; filepath.IsAbs(home) {
+		return filepath.Join(home, ".local", "state", "albatross")
+	}
+	return ""
+}
+
+func (a *app) up(ctx context.Context, o upOptions) error {
+	s, err := a.supervisor(o.dir)
+	if err != nil {
+		return err
+	}
+	if err := a.locate(s.Daemons); err != nil {
+		return err
+	}
+	if o.detach {
+		return a.detach(ctx, s.Dir)
+	}
+	if !signal.Ignored(syscall.SIGHUP) { // else nohup(1) wants it to go on
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP)
+		defer stop()
+	}
+	if o.report > 0 {
+		return superviseFor(ctx, s, os.NewFile(uintptr(o.report), "report"))
+	}
+	s.Show = a.err
+	return s.Run(ctx, func() error {
+		if a.out.terminal && a.err.terminal {
+			_ = a.err.printf("the daemons run until this is interrupted; in other shells say:") // a convenience
+		}
+		return a.announce(s.Dir)
+	})
+}
+
+// announce prints what other commands need.
+func (a *app) announce(dir supervisor.Dir) error {
+	return a.out.printf("export %s=%s", paths.TmpEnv, quoted(string(dir.Tmp())))
+}
+
+// supervisor returns the supervisor of a directory. The paths of its daemons
+// are missing.
+func (a *app) supervisor(dir string) (*supervisor.Supervisor, error) {
+	if dir == "" {
+		return nil, usage("", "the environment has no HOME: say where with --dir")
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, api.Errorf(api.Invalid, "the directory %s cannot be used: %w", dir, err)
+	}
+	d := supervisor.Dir(abs)
+	return &supervisor.Supervisor{
+		Dir:     d,
+		Daemons: a.daemons(d),
+		Env:     a.env.list(),
+		Stop:    a.stopUnikernels(d),
+		Say:     func(text string) { _ = a.err.printf("%s %s", a.err.paint(yellow, "albatross:"), visible(text)) },
+	}, nil
+}

@@ -1,0 +1,125 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"albatross/internal/api"
+	"albatross/internal/vm"
+	"albatross/internal/wire"
+)
+
+// Line is one line that a unikernel wrote.
+type Line struct {
+	Name vm.Name
+	Time time.Time // UTC, to the millisecond
+	Text string    // any bytes but a line end; a guest may have written them to do harm
+}
+
+// Subscription says which lines of a console are wanted.
+type Subscription struct {
+	Name   vm.Name
+	Since  *time.Time // history from then on; nil: Count says
+	Count  int        // history of so many lines
+	Follow bool       // go on with all lines that come, until the context ends
+
+	// Waiting is called if the unikernel has no console yet. It may be nil.
+	Waiting func()
+}
+
+// The sentences with which a subscription is answered: Albatross's.
+const waiting = "waiting for VM"
+
+// Console calls each with the lines of a console, and ends with the history
+// unless Follow is set, or with the error of each. A context that ends a
+// subscription which follows is no error.
+func (c Client) Console(ctx context.Context, s Subscription, each func(Line) error) error {
+	x, err := c.open(ctx, console)
+	if err != nil {
+		return err
+	}
+	defer x.close()
+	end := newHistoryEnd(s, time.Now())
+	reply, err := x.ask(s.Name, wire.ConsoleSubscribe{Since: s.Since, Count: s.Count})
+	text, err := x.textOf(reply, err)
+	if err != nil {
+		return err
+	}
+	if text == waiting && s.Waiting != nil {
+		s.Waiting()
+	}
+	if s.Follow {
+		x.conn.patience = 0
+		return x.follow(each)
+	}
+	x.conn.patience = quiet
+	return x.history(end, each)
+}
+
+// follow reads lines for ever.
+func (x *session) follow(each func(Line) error) error {
+	for {
+		l, err := x.line()
+		switch {
+		case x.ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := each(l); err != nil {
+			return err
+		}
+	}
+}
+
+// history reads lines up to end.
+func (x *session) history(end *historyEnd, each func(Line) error) error {
+	for !end.reached() {
+		l, err := x.line()
+		switch {
+		case x.ctx.Err() != nil:
+			return context.Cause(x.ctx)
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil
+		case err != nil:
+			return err
+		case !end.includes(l):
+			return nil
+		}
+		if err := each(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// line reads the next line.
+func (x *session) line() (Line, error) {
+	m, err := x.reader.Next()
+	if err != nil {
+		return Line{}, x.lost(err)
+	}
+	switch p := m.Payload.(type) {
+	case wire.ConsoleData:
+		return Line{Name: m.Name, Time: p.Time, Text: p.Line}, nil
+	case wire.Problem:
+		return Line{}, problem(p)
+	}
+	return Line{}, unexpected(x.service, m.Payload)
+}
+
+// lost says that the stream ended, which its daemon never does by itself.
+func (x *session) lost(err error) error {
+	if x.ctx.Err() == nil && closedByPeer(err) {
+		return &api.Error{
+			Code:     api.Unavailable,
+			Sentence: fmt.Sprintf("%s ended the stream", x.service),
+			Hint:     "it was stopped, or gave its place to a newer reader: ask again",
+			Err:      fmt.Errorf("%w: %w", ErrBroken, err),
+		}
+	}
+	return x.broken(err)
+}

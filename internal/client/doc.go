@@ -1,0 +1,27 @@
+// Package client is the only way in which this project's programs talk to a
+// daemon: one method for each thing that can be asked, over the unix sockets of
+// one directory.
+//
+//	Client ── open ── session ── one command ── its reply, perhaps a stream
+//	            │
+//	            ├ connect, say hello     answered: our daemon, failures carry code and hint
+//	            └ connect again, plain   it closed: an Albatross 2.7 daemon
+//
+//	client.go      Client, and what is asked of albatrossd in one reply
+//	image.go       Create and Get: what carries an image
+//	state.go       State, from our daemon or put together from an old one's info
+//	console.go     Console: history and lines as they come
+//	history.go     where the history of a console ends
+//	session.go     a connection with hello, deadlines and cancellation
+//	errors.go      what can go wrong, and what to do about it
+//
+// A connection carries one command, as in Albatross. A daemon that makes no
+// progress for Client.Patience is given up; there is no limit on the whole.
+//
+// Errors are of three kinds. What the daemon refused is an [*api.Error] with its
+// code, or a [*Failure] from a daemon that only has a sentence to give. What
+// never reached a daemon matches [ErrConnect], what broke under way matches
+// [ErrBroken]; both are also an [*api.Error] that says what to do.
+//
+// Everybody may import this package but the daemons.
+package client

@@ -1,0 +1,248 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"syscall"
+	"time"
+
+	"albatross/internal/api"
+	"albatross/internal/paths"
+	"albatross/internal/version"
+	"albatross/internal/vm"
+	"albatross/internal/wire"
+)
+
+// maxReply is the most bytes of one reply without images: the state of many
+// thousand unikernels.
+const maxReply = 64 << 20
+
+// service is a daemon, by the name of its program.
+type service string
+
+const (
+	vmmd    service = "albatrossd"
+	console service = "albatross-console"
+)
+
+// socket returns where the daemon listens.
+func (s service) socket(tmp paths.Tmp) string {
+	if s == console {
+		return tmp.Console()
+	}
+	return tmp.VMMD()
+}
+
+// session is a connection on which one command may be sent.
+type session struct {
+	ctx     context.Context // of the method that opened it, which also closes it
+	service service
+	conn    *steadyConn
+	reader  *wire.Reader
+	buffer  *bufio.Writer
+	writer  *wire.Writer
+	welcome *api.Welcome // nil: the daemon knows Albatross's commands only
+	release func() bool
+}
+
+// open connects to a daemon and learns what it knows. The session ends with ctx
+// or with close.
+func (c Client) open(ctx context.Context, s service) (*session, error) {
+	x, err := c.connect(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	err = x.hello(c.Program)
+	if err == nil {
+		return x, nil
+	}
+	x.close()
+	if refusal, ok := errors.AsType[*api.Error](err); ok {
+		return nil, refusal
+	}
+	if _, old := errors.AsType[*Failure](err); old || closedByPeer(err) {
+		return c.connect(ctx, s)
+	}
+	return nil, brokenError(ctx, s, c.patience(), err)
+}
+
+// connect opens a session without a hello.
+func (c Client) connect(ctx context.Context, s service) (*session, error) {
+	nc, err := dial(ctx, s.socket(c.Tmp), c.patience())
+	switch {
+	case ctx.Err() != nil:
+		if err == nil {
+			_ = nc.Close()
+		}
+		return nil, context.Cause(ctx)
+	case err != nil:
+		return nil, connectError(s, c.Tmp, err)
+	}
+	conn := &steadyConn{Conn: nc, patience: c.patience()}
+	buffer := bufio.NewWriterSize(conn, 64<<10)
+	x := &session{
+		ctx:     ctx,
+		service: s,
+		conn:    conn,
+		reader:  wire.NewReader(bufio.NewReaderSize(conn, 32<<10)),
+		buffer:  buffer,
+		writer:  wire.NewWriter(buffer),
+		release: context.AfterFunc(ctx, func() { _ = nc.Close() }),
+	}
+	x.reader.MaxFrame = maxReply
+	return x, nil
+}
+
+// dial connects. A daemon with a full queue of clients makes Linux say at once
+// that it cannot take another one now, which is no reason to give up.
+func dial(ctx context.Context, path string, patience time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var d net.Dialer
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		nc, err := d.DialContext(ctx, "unix", path)
+		if !errors.Is(err, syscall.EAGAIN) {
+			return nc, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// hello introduces the client. Its errors are bare.
+func (x *session) hello(program string) error {
+	body, err := json.Marshal(api.Hello{Client: program, Version: version.Version, Request: rand.Text()})
+	if err != nil {
+		return err
+	}
+	if err := x.send(vm.Name{}, wire.Private{Verb: api.VerbHello, Body: body}); err != nil {
+		return err
+	}
+	m, err := x.reader.Next()
+	if err != nil {
+		return err
+	}
+	switch p := m.Payload.(type) {
+	case wire.ReplyPrivate:
+		w := new(api.Welcome)
+		if err := json.Unmarshal(p.Body, w); err != nil {
+			return fmt.Errorf("%w: the answer to hello: %w", wire.ErrMalformed, err)
+		}
+		x.welcome = w
+		return nil
+	case wire.Failure:
+		return &Failure{p.Text}
+	case wire.Problem:
+		return problem(p)
+	}
+	return fmt.Errorf("%w: hello was answered by a %T", wire.ErrMalformed, m.Payload)
+}
+
+// knows reports whether the daemon has a verb of this project.
+func (x *session) knows(verb string) bool {
+	return x.welcome != nil && slices.Contains(x.welcome.Verbs, verb)
+}
+
+// ask sends the command and returns the success that answers it.
+func (x *session) ask(n vm.Name, c wire.Command) (wire.Success, error) {
+	if err := x.send(n, c); err != nil {
+		return nil, x.refusalOr(err)
+	}
+	return x.answer()
+}
+
+// send sends one message.
+func (x *session) send(n vm.Name, p wire.Payload) error {
+	if err := x.writer.WriteMessage(message(n, p)); err != nil {
+		return err
+	}
+	return x.buffer.Flush()
+}
+
+// message is a message as Albatross's client numbers them.
+func message(n vm.Name, p wire.Payload) wire.Message {
+	return wire.Message{Header: wire.Header{Name: n}, Payload: p}
+}
+
+// refusalOr looks whether the daemon that stopped listening said why: it may
+// answer before all of a command has arrived. Else err is what went wrong.
+func (x *session) refusalOr(err error) error {
+	if x.ctx.Err() == nil && closedByPeer(err) {
+		if _, refusal := x.answer(); refusal != nil && !isBroken(refusal) {
+			return refusal
+		}
+	}
+	return x.broken(err)
+}
+
+// answer reads the reply to the command.
+func (x *session) answer() (wire.Success, error) {
+	m, err := x.reader.Next()
+	if err != nil {
+		return nil, x.broken(err)
+	}
+	switch p := m.Payload.(type) {
+	case wire.Success:
+		return p, nil
+	case wire.Failure:
+		return nil, &Failure{p.Text}
+	case wire.Problem:
+		return nil, problem(p)
+	}
+	return nil, unexpected(x.service, m.Payload)
+}
+
+func (x *session) broken(err error) error {
+	return brokenError(x.ctx, x.service, x.conn.patience, err)
+}
+
+func (x *session) close() {
+	x.release()
+	_ = x.conn.Close() // nothing is in its buffer that anyone still wants
+}
+
+// problem is the error that p carries.
+func problem(p wire.Problem) error {
+	e := &api.Error{Code: api.Code(p.Code), Sentence: p.Sentence}
+	if p.Hint != nil {
+		e.Hint = *p.Hint
+	}
+	return e
+}
+
+// steadyConn is a connection that must make progress: each read and write may
+// take as long as its patience, or for ever if that is 0.
+type steadyConn struct {
+	net.Conn
+	patience time.Duration
+}
+
+func (c *steadyConn) Read(p []byte) (int, error) {
+	if err := c.SetReadDeadline(c.deadline()); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(p)
+}
+
+func (c *steadyConn) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(c.deadline()); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *steadyConn) deadline() time.Time {
+	if c.patience == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(c.patience)
+}
