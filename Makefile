@@ -1,0 +1,75 @@
+# Albatross: unikernels on a host. The two commands that matter: make demo, make test.
+
+export CGO_ENABLED := 0
+
+GO      ?= go
+BIN     := bin
+PREFIX  ?= /usr/local
+VERSION ?=
+LDFLAGS := $(if $(VERSION),-X albatross/internal/version.Version=$(VERSION))
+
+# Fuzz targets, as PACKAGE:TARGET; each runs for FUZZTIME.
+FUZZTIME ?= 30s
+
+.PHONY: all build demo test race bench fuzz lint format guests install clean need-go
+
+all: build
+
+need-go:
+	@command -v $(GO) >/dev/null || { echo "Go 1.26 or later is needed: see https://go.dev/dl/" >&2; exit 1; }
+
+## build: all programs, in bin/
+build: need-go
+	@mkdir -p $(BIN)
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+## demo: boots two unikernels, shows what they do, leaves nothing behind
+demo: build
+	$(GO) run ./test/demo $(BIN)
+
+## test: all fast tests, with real unikernels where the machine allows
+test: need-go
+	$(GO) test ./...
+
+## race: the same under the race detector, which needs a C compiler
+race: need-go
+	@command -v gcc >/dev/null || { echo "the race detector needs gcc: apt-get install gcc" >&2; exit 1; }
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+## bench: the figures of docs/performance.md
+bench: build
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/spt ./internal/hvt ./internal/hostnet ./test/e2e
+
+## fuzz: every fuzz target for FUZZTIME (30s)
+fuzz: need-go
+	@for pkg in $$($(GO) list ./...); do \
+	  dir=$$($(GO) list -f '{{.Dir}}' $$pkg); \
+	  for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go 2>/dev/null | cut -d' ' -f2); do \
+	    echo "== $$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+## lint: formatting, go vet and staticcheck
+lint: need-go
+	@unformatted=$$($(GO) tool gofumpt -l cmd guest internal test); \
+	  if [ -n "$$unformatted" ]; then echo "not formatted (make format):"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+## format: formats all Go code
+format: need-go
+	$(GO) tool gofumpt -w cmd guest internal test
+
+## guests: rebuilds the unikernels in guest/built, which needs gcc
+guests: need-go
+	@command -v gcc >/dev/null || { echo "building guests needs gcc: apt-get install gcc" >&2; exit 1; }
+	$(GO) run ./guest/internal/build
+
+## install: the programs, to PREFIX/bin (/usr/local/bin)
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BIN)/* $(DESTDIR)$(PREFIX)/bin/
+
+clean:
+	rm -rf $(BIN)

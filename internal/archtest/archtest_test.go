@@ -1,0 +1,129 @@
+package archtest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "albatross/"
+
+// pkg is what the go command tells of a package.
+type pkg struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+	Standard   bool
+}
+
+// packages lists all packages of the module.
+func packages(t *testing.T) map[string]pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps,Standard", "albatross/...")
+	out, err := cmd.Output()
+	if err != nil {
+		if e, ok := errors.AsType[*exec.ExitError](err); ok {
+			t.Fatalf("go list: %s", e.Stderr)
+		}
+		t.Fatal(err)
+	}
+	all := map[string]pkg{}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[p.ImportPath] = p
+	}
+}
+
+// effects are packages of the standard library that pure code has no use for.
+var effects = []string{"os", "os/exec", "os/signal", "net", "net/http", "syscall", "io/ioutil", "log", "log/slog", "time/tzdata", "unsafe"}
+
+func TestPurePackagesHaveNoEffects(t *testing.T) {
+	all := packages(t)
+	for _, name := range []string{"vm", "lifecycle", "wire", "api"} {
+		p, ok := all[module+"internal/"+name]
+		if !ok {
+			t.Errorf("there is no package %s", name)
+		}
+		for _, i := range p.Imports {
+			if slices.Contains(effects, i) {
+				t.Errorf("%s imports %s", p.ImportPath, i)
+			}
+			if inner, ok := strings.CutPrefix(i, module+"internal/"); ok && !slices.Contains([]string{"vm", "lifecycle", "wire", "api"}, inner) {
+				t.Errorf("%s imports %s", p.ImportPath, i)
+			}
+		}
+	}
+	for _, i := range all[module+"internal/vm"].Imports {
+		if strings.Contains(i, ".") || strings.HasPrefix(i, module) {
+			t.Errorf("vm imports %s; the words of the domain need the standard library only", i)
+		}
+	}
+}
+
+// TestKeeperNeedsTheStandardLibraryOnly keeps the program that must never be
+// upgraded while unikernels run small.
+func TestKeeperNeedsTheStandardLibraryOnly(t *testing.T) {
+	all := packages(t)
+	for _, d := range all[module+"cmd/albatross-keeper"].Deps {
+		if domain, _, _ := strings.Cut(d, "/"); strings.Contains(domain, ".") {
+			t.Errorf("albatross-keeper links %s", d)
+		}
+	}
+}
+
+func TestPrivilegedProgramsDoNotSpeakHTTP(t *testing.T) {
+	all := packages(t)
+	for _, name := range []string{"albatrossd", "albatross-keeper", "albatross-hvt", "albatross-spt", "albatross-console"} {
+		p, ok := all[module+"cmd/"+name]
+		if !ok {
+			t.Errorf("there is no program %s", name)
+		}
+		for _, d := range p.Deps {
+			if d == "net/http" || d == "github.com/spf13/cobra" {
+				t.Errorf("%s links %s", name, d)
+			}
+		}
+	}
+}
+
+// TestImporters lists who alone may import what.
+func TestImporters(t *testing.T) {
+	allowed := map[string][]string{
+		"golang.org/x/sys/unix":               {"internal/linux", "internal/kvm", "internal/tap"},
+		"github.com/vishvananda/netlink":      {"internal/hostnet", "internal/testutil", "test/demo"},
+		"github.com/vishvananda/netlink/nl":   {"internal/hostnet"},
+		"go.etcd.io/bbolt":                    {"internal/store"},
+		"github.com/spf13/cobra":              {"internal/cli"},
+		module + "internal/store":             {"internal/host"},
+		module + "internal/host":              {"internal/vmmd"},
+		module + "internal/vmmd":              {"cmd/albatrossd"},
+		module + "internal/console":           {"cmd/albatross-console"},
+		module + "internal/client":            {"internal/cli"},
+		module + "internal/cli":               {"cmd/albatross"},
+		module + "internal/kvm":               {"internal/hvt", "internal/cli", "test/demo", "cmd/albatross-hvt"},
+		module + "internal/tender":            {"cmd/albatross-hvt", "cmd/albatross-spt"},
+		"golang.org/x/crypto/cryptobyte":      {"internal/wire"},
+		"github.com/vbauerster/mpb/v8":        {"internal/cli"},
+		"github.com/vbauerster/mpb/v8/decor":  {"internal/cli"},
+		"golang.org/x/crypto/cryptobyte/asn1": {"internal/wire"},
+	}
+	for name, p := range packages(t) {
+		for _, i := range p.Imports {
+			importers, ruled := allowed[i]
+			if ruled && !slices.Contains(importers, strings.TrimPrefix(name, module)) {
+				t.Errorf("%s imports %s; only %v may", name, i, importers)
+			}
+		}
+	}
+}

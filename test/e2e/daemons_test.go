@@ -1,0 +1,191 @@
+package e2e
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"albatross/internal/testutil"
+)
+
+// daemonPID returns the process of a daemon of w.
+func (w *world) daemonPID(name string) int {
+	w.t.Helper()
+	for _, p := range processes(w.t) {
+		if strings.Contains(p.cmdline, "/"+name+" ") && strings.Contains(p.cmdline, w.dir) {
+			return p.pid
+		}
+	}
+	w.t.Fatalf("%s does not run", name)
+	return 0
+}
+
+// TestUnikernelsSurviveTheDaemon kills albatrossd: unikernels go on, and it is
+// started again and knows them.
+func TestUnikernelsSurviveTheDaemon(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		t.Run(sig.String(), func(t *testing.T) {
+			w := newWorld(t)
+			w.ok("create", "tick", imageFile(t, "spt", "ticker"), "--", "--interval=10")
+			before := w.pid("tick")
+			w.console("tick", "tick 3")
+			daemon := w.daemonPID("albatrossd")
+			must(t, syscall.Kill(daemon, sig))
+			testutil.Eventually(t, patience, func() error {
+				if r := w.run("info", "tick"); r.code != 0 || w.daemonPID("albatrossd") == daemon {
+					return fmt.Errorf("%+v", r)
+				}
+				return nil
+			})
+			if after := w.pid("tick"); after != before {
+				t.Errorf("the unikernel was process %d and is %d", before, after)
+			}
+			w.ok("destroy", "tick")
+		})
+	}
+}
+
+// TestConsoleSurvives kills albatross-console: the unikernel goes on, and what
+// it writes can be read again.
+func TestConsoleSurvives(t *testing.T) {
+	w := newWorld(t)
+	w.ok("create", "tick", imageFile(t, "spt", "ticker"), "--", "--interval=10")
+	w.console("tick", "tick 3")
+	before := w.pid("tick")
+	must(t, syscall.Kill(w.daemonPID("albatross-console"), syscall.SIGKILL))
+	first := w.console("tick", "tick")
+	if strings.Contains(first, "tick 1\n") {
+		t.Error("the console daemon was not restarted, or its memory survived")
+	}
+	if after := w.pid("tick"); after != before {
+		t.Errorf("the unikernel was process %d and is %d", before, after)
+	}
+}
+
+// TestKeeperDies kills the parent of all unikernels: they die with it and are
+// started again.
+func TestKeeperDies(t *testing.T) {
+	w := newWorld(t)
+	w.ok("create", "tick", imageFile(t, "spt", "ticker"))
+	before := w.pid("tick")
+	must(t, syscall.Kill(w.daemonPID("albatross-keeper"), syscall.SIGKILL))
+	testutil.Eventually(t, patience, func() error {
+		s := w.state("tick")
+		if len(s.Unikernels) != 1 || s.Unikernels[0].Phase != "running" || s.Unikernels[0].PID == before {
+			return fmt.Errorf("%+v", s)
+		}
+		return nil
+	})
+}
+
+// TestFlood prints 10 MB as fast as a unikernel can: neither does any daemon
+// stand still, nor does one grow.
+func TestFlood(t *testing.T) {
+	w := newWorld(t)
+	daemons := []string{"albatrossd", "albatross-console", "albatross-keeper"}
+	before := map[string]int{}
+	w.ok("create", "warm", imageFile(t, "spt", "hello"))
+	w.console("warm", "\n")
+	for _, d := range daemons {
+		before[d] = memoryKB(t, w.daemonPID(d))
+	}
+	w.ok("create", "flood", imageFile(t, "spt", "flood"), "--", "--bytes=10000000", "--patient")
+	answered := 0
+	for {
+		s := w.state("flood")
+		if len(s.Unikernels) == 0 {
+			break
+		}
+		answered++
+	}
+	if code, signal := w.ended("flood"); code != 0 || signal != 0 {
+		t.Errorf("flood ended with code %d, signal %d", code, signal)
+	}
+	w.console("flood", "done")
+	t.Logf("albatrossd answered %d times meanwhile", answered)
+	const most = 8 << 10 // KB; a Go program's heap breathes
+	for _, d := range daemons {
+		if grown := memoryKB(t, w.daemonPID(d)) - before[d]; grown > most {
+			t.Errorf("%s has grown by %d KB", d, grown)
+		}
+	}
+}
+
+// memoryKB returns the resident memory of a process.
+func memoryKB(t testing.TB, pid int) int {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	must(t, err)
+	for line := range strings.Lines(string(b)) {
+		var kb int
+		if n, _ := fmt.Sscanf(line, "VmRSS: %d kB", &kb); n == 1 {
+			return kb
+		}
+	}
+	t.Fatalf("process %d has no VmRSS", pid)
+	return 0
+}
+
+// TestUpInTheForeground ends everything on Ctrl-C, unikernels included, and
+// runs them again at the next start.
+func TestUpInTheForeground(t *testing.T) {
+	w := &world{t: t, dir: testutil.TempDirShort(t)}
+	t.Cleanup(w.checkNothingLeft)
+	up := w.command("albatross", "up", "--dir", w.dir)
+	out, err := up.StdoutPipe()
+	must(t, err)
+	must(t, up.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	must(t, err)
+	if want := "ALBATROSS_TMPDIR=" + filepath.Join(w.dir, "run"); !strings.Contains(line, want) {
+		t.Errorf("up prints %q, want %q in it", line, want)
+	}
+	w.ok("create", "tick", imageFile(t, "spt", "ticker"))
+	pid := w.pid("tick")
+	must(t, up.Process.Signal(syscall.SIGINT))
+	_, _ = io.Copy(io.Discard, out)
+	if err := up.Wait(); err != nil {
+		t.Errorf("up ended with %v", err)
+	}
+	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("the unikernel outlives up: %v", err)
+	}
+	w.ok("up", "--dir", w.dir, "--detach")
+	testutil.Eventually(t, patience, func() error {
+		if s := w.state("tick"); len(s.Unikernels) != 1 || s.Unikernels[0].Phase != "running" {
+			return fmt.Errorf("%+v", s)
+		}
+		return nil
+	})
+	if r := w.run("up", "--dir", w.dir, "--detach"); r.code == 0 || !strings.Contains(r.stderr, w.dir) {
+		t.Errorf("a second up: %+v", r)
+	}
+	w.ok("down", "--dir", w.dir)
+}
+
+// TestFollow follows a console until interrupted.
+func TestFollow(t *testing.T) {
+	w := newWorld(t)
+	w.ok("create", "tick", imageFile(t, "spt", "ticker"), "--", "--interval=20")
+	follow := w.command("albatross", "console", "-f", "tick")
+	out, err := follow.StdoutPipe()
+	must(t, err)
+	must(t, follow.Start())
+	lines := bufio.NewScanner(out)
+	last, deadline := "", time.Now().Add(patience)
+	for !strings.Contains(last, "tick 20") && time.Now().Before(deadline) && lines.Scan() {
+		last = lines.Text()
+	}
+	must(t, follow.Process.Signal(syscall.SIGINT))
+	_ = follow.Wait() // its exit code says that it was interrupted
+	if !strings.Contains(last, "tick 20") {
+		t.Errorf("the last line is %q", last)
+	}
+}
