@@ -26,7 +26,11 @@ func (a *app) root() *cobra.Command {
 
 The commands talk to the daemons through sockets below /run/albatross, or where
 --tmpdir or ALBATROSS_TMPDIR says. A NAME is labels joined by dots: www, or
-shop.www for www in the path shop; with dots inside of labels, by colons.`,
+shop.www for www in the path shop; with dots inside of labels, by colons.
+
+Exit codes: 0 done, 1 refused, 121 the conversation with a daemon broke, 122 no
+daemon could be asked, 124 the command line makes no sense, 125 internal error,
+130 interrupted.`,
 		Version:                    version.Version,
 		SilenceErrors:              true,
 		SilenceUsage:               true,

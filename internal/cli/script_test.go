@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 			run := env.WorkDir + "/run"
 			env.Setenv(paths.TmpEnv, run)
 			env.Setenv("HOME", env.WorkDir+"/home")
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // a second for each command, with -race
 			env.Defer(func() { killAll(t, env.WorkDir) })
 			bin, err := exec.LookPath("albatross")
 			env.Setenv("BIN", bin)

@@ -154,15 +154,16 @@ func (h *Host) openHost() error {
 	return err
 }
 
-// Close stops serving and leaves all unikernels running.
+// Close finishes what is under way, begins nothing new, and leaves all
+// unikernels running.
 func (h *Host) Close() error {
 	h.cancel()
 	var errs []error
+	h.stopTimers()
+	h.work.Wait()
 	if h.keeper != nil {
 		h.keeper.close()
 	}
-	h.stopTimers()
-	h.work.Wait()
 	if h.console != nil {
 		h.console.close()
 	}

@@ -115,29 +115,33 @@ func (w *world) checkClean() {
 			w.t.Error(err)
 		}
 	}
+	testutil.Eventually(w.t, 10*time.Second, w.leftovers)
+}
+
+// leftovers tells what is there although no unikernel is. What ends gives back
+// its resources a moment after it is forgotten.
+func (w *world) leftovers() error {
+	var errs []error
 	for _, p := range testutil.Children(w.keeper.Process.Pid) {
-		w.t.Errorf("process %v is left", p)
+		errs = append(errs, fmt.Errorf("process %v is left", p))
 	}
 	for _, dir := range []string{w.cfg.Tmp.FIFOs(), filepath.Join(w.cfg.DB.Images(), "sha256"), filepath.Join(w.cfg.DB.Images(), "tmp")} {
 		entries, err := os.ReadDir(dir)
-		must(w.t, err)
+		errs = append(errs, err)
 		for _, e := range entries {
-			w.t.Errorf("%s/%s is left", dir, e.Name())
+			errs = append(errs, fmt.Errorf("%s/%s is left", dir, e.Name()))
 		}
 	}
 	records, err := w.host.store.Unikernels()
-	must(w.t, err)
-	if len(records) > 0 {
-		w.t.Errorf("records are left: %v", records)
+	if errs = append(errs, err); len(records) > 0 {
+		errs = append(errs, fmt.Errorf("records are left: %v", records))
 	}
 	w.host.mu.Lock()
 	defer w.host.mu.Unlock()
-	if len(w.host.runs) > 0 || len(w.host.refs) > 0 {
-		w.t.Errorf("runs %v and image references %v are left", w.host.runs, w.host.refs)
+	if len(w.host.runs)+len(w.host.refs)+len(w.host.uids.used) > 0 {
+		errs = append(errs, fmt.Errorf("runs %v, image references %v, user ids %v are left", w.host.runs, w.host.refs, w.host.uids.used))
 	}
-	if len(w.host.uids.used) > 0 {
-		w.t.Errorf("user ids %v are left", w.host.uids.used)
-	}
+	return errors.Join(errs...)
 }
 
 func must(t testing.TB, err error) {

@@ -39,5 +39,5 @@ func RoundMemory(n uint64) (uint64, error) {
 	if n > MaxMemory {
 		return 0, fmt.Errorf("guest memory of %d MB: an hvt unikernel can have at most %d MB", n>>20, uint64(MaxMemory)>>20)
 	}
-	return image.TargetHVT.RoundMemory(n), nil
+	return max(image.TargetHVT.RoundMemory(n), MinMemory), nil
 }

@@ -117,8 +117,14 @@ func TestInvariants(t *testing.T) {
 		s, held := New(), true
 		for i := range 50 {
 			event := rapid.SampledFrom([]Event{
-				Started{}, StartFailed{}, Due{}, StopRequested{}, StopRequested{Keep: true},
-				Ended{Decision: vm.Drop}, Ended{Decision: vm.Again}, Ended{Decision: vm.WithoutName},
+				Started{},
+				StartFailed{},
+				Due{},
+				StopRequested{},
+				StopRequested{Keep: true},
+				Ended{Decision: vm.Drop},
+				Ended{Decision: vm.Again},
+				Ended{Decision: vm.WithoutName},
 			}).Draw(t, fmt.Sprint(i))
 			before := s
 			var actions []Action

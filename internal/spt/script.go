@@ -16,13 +16,13 @@ const (
 
 // Layout of the script, known to stub_amd64.s:
 //
-//	  0  i64 status      descriptor of the status pipe, or -1
-//	  8  i64 messages    descriptor for messages in words, or -1
-//	 16  u64 rsp
-//	 24  u64 rdi
-//	 32  u64 entry
-//	 48  steps of 80 bytes {nr, a0…a5, expected result or 0, message, its length}
-//	     ended by one with nr -1, then the data that steps point to
+//	 0  i64 status      descriptor of the status pipe, or -1
+//	 8  i64 messages    descriptor for messages in words, or -1
+//	16  u64 rsp
+//	24  u64 rdi
+//	32  u64 entry
+//	48  steps of 80 bytes {nr, a0…a5, expected result or 0, message, its length}
+//	    ended by one with nr -1, then the data that steps point to
 const (
 	headerSize = 48
 	stepSize   = 80

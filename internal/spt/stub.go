@@ -7,7 +7,9 @@ import (
 	"unsafe"
 )
 
-// stub is the code that runs the script; it is never called here, only copied.
+// stub is the code that runs the script.
+//
+//lint:ignore U1000 it is never called here, only copied
 func stub()
 
 // stubAddress returns where stub's own bytes are (a func value would be the
