@@ -11,6 +11,7 @@ const (
 	VerbHello    = "hello"    // Hello, answered by Welcome; the first message of a connection
 	VerbState    = "state"    // no body; the message's name says of whom; answered by State
 	VerbShutdown = "shutdown" // no body; stops all unikernels, keeps their records; answered by Shutdown
+	VerbHistory  = "history"  // Wanted; albatross-console sends the lines as console data, then History
 )
 
 // Hello introduces a client.
@@ -68,4 +69,17 @@ type Ended struct {
 // Shutdown answers the verb of that name.
 type Shutdown struct {
 	Stopped int `json:"stopped"` // how many unikernels ran
+}
+
+// Wanted says which lines of a console are wanted: those since a time, or else
+// the last Count.
+type Wanted struct {
+	Since *time.Time `json:"since,omitempty"` // UTC
+	Count int        `json:"count,omitempty"`
+}
+
+// History ends the lines that VerbHistory asked for.
+type History struct {
+	Known bool `json:"known"`          // the console exists
+	Lost  int  `json:"lost,omitempty"` // lines that did not fit into the answer
 }

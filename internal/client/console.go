@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -42,6 +43,9 @@ func (c Client) Console(ctx context.Context, s Subscription, each func(Line) err
 		return err
 	}
 	defer x.close()
+	if !s.Follow && x.knows(api.VerbHistory) {
+		return x.recall(s, each)
+	}
 	end := newHistoryEnd(s, time.Now())
 	reply, err := x.ask(s.Name, wire.ConsoleSubscribe{Since: s.Since, Count: s.Count})
 	text, err := x.textOf(reply, err)
@@ -57,6 +61,55 @@ func (c Client) Console(ctx context.Context, s Subscription, each func(Line) err
 	}
 	x.conn.patience = quiet
 	return x.history(end, each)
+}
+
+// recall asks for the history by the verb that marks its end.
+func (x *session) recall(s Subscription, each func(Line) error) error {
+	body, err := json.Marshal(api.Wanted{Since: s.Since, Count: s.Count})
+	if err != nil {
+		return err
+	}
+	if err := x.send(s.Name, wire.Private{Verb: api.VerbHistory, Body: body}); err != nil {
+		return x.broken(err)
+	}
+	for {
+		l, end, err := x.lineOrEnd()
+		switch {
+		case x.ctx.Err() != nil:
+			return context.Cause(x.ctx)
+		case err != nil:
+			return err
+		case end != nil:
+			if !end.Known && s.Waiting != nil {
+				s.Waiting()
+			}
+			return nil
+		}
+		if err := each(l); err != nil {
+			return err
+		}
+	}
+}
+
+// lineOrEnd reads the next line of a history, or what ends it.
+func (x *session) lineOrEnd() (Line, *api.History, error) {
+	m, err := x.reader.Next()
+	if err != nil {
+		return Line{}, nil, x.lost(err)
+	}
+	switch p := m.Payload.(type) {
+	case wire.ConsoleData:
+		return Line{Name: m.Name, Time: p.Time, Text: p.Line}, nil, nil
+	case wire.ReplyPrivate:
+		end := new(api.History)
+		if err := json.Unmarshal(p.Body, end); err != nil {
+			return Line{}, nil, x.broken(fmt.Errorf("%w: the end of the history: %w", wire.ErrMalformed, err))
+		}
+		return Line{}, end, nil
+	case wire.Problem:
+		return Line{}, nil, problem(p)
+	}
+	return Line{}, nil, unexpected(x.service, m.Payload)
 }
 
 // follow reads lines for ever.

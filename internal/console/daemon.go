@@ -45,7 +45,7 @@ func New(log *slog.Logger, tmp paths.Tmp, limits Limits) *Daemon {
 // their FIFOs for the next daemon. A Daemon serves once.
 func (d *Daemon) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer d.close()
-	return server.Serve(ctx, d.log, l, server.Options{Daemon: "albatross-console", MaxConns: maxConns}, d)
+	return server.Serve(ctx, d.log, l, server.Options{Daemon: "albatross-console", Verbs: []string{api.VerbHistory}, MaxConns: maxConns}, d)
 }
 
 // close ends all reading and waits for it.
@@ -164,6 +164,16 @@ func (d *Daemon) subscribe(name vm.Name, want wire.ConsoleSubscribe) (f *feed, s
 	c := d.find(name)
 	s = c.feed.subscribe(want)
 	return c.feed, s, c.added, func() { d.unsubscribe(c, s) }
+}
+
+// feed returns the lines of a console, or nil if there is none.
+func (d *Daemon) feed(name vm.Name) *feed {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c, ok := d.consoles[name]; ok && c.added {
+		return c.feed
+	}
+	return nil
 }
 
 // unsubscribe removes a subscriber, and its console if that only had those who

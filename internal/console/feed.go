@@ -73,13 +73,7 @@ func (f *feed) subscribe(want wire.ConsoleSubscribe) *subscriber {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	history := f.ring.Newest(want.Count)
-	if want.Since != nil {
-		history = f.ring.Since(*want.Since)
-	}
-	for line := range history {
-		s.queue.Push(line)
-	}
+	f.recall(s.queue, want)
 	s.wake()
 	f.subscribers = append(f.subscribers, s)
 	if len(f.subscribers) > f.limits.Subscribers {
@@ -87,6 +81,27 @@ func (f *feed) subscribe(want wire.ConsoleSubscribe) *subscriber {
 		f.subscribers = slices.Delete(f.subscribers, 0, 1)
 	}
 	return s
+}
+
+// recall puts the lines that are wanted into q. f.mu is held.
+func (f *feed) recall(q *lines.Queue, want wire.ConsoleSubscribe) {
+	history := f.ring.Newest(want.Count)
+	if want.Since != nil {
+		history = f.ring.Since(*want.Since)
+	}
+	for line := range history {
+		q.Push(line)
+	}
+}
+
+// history returns the lines that are wanted, and how many of them were too many
+// for the queue of a subscriber.
+func (f *feed) history(want wire.ConsoleSubscribe) (lost int, taken *lines.Ring) {
+	q := lines.NewQueue(f.limits.QueueBytes)
+	f.mu.Lock()
+	f.recall(q, want)
+	f.mu.Unlock()
+	return q.Take(q.NewSpare())
 }
 
 // unsubscribe removes a subscriber and returns whether none is left.

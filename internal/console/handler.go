@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 
 	"albatross/internal/api"
@@ -44,6 +45,8 @@ func (d *Daemon) Handle(ctx context.Context, c *server.Conn) error {
 				return c.Fail(m.Header, api.Errorf(api.Invalid, textName))
 			}
 			return c.Reply(m.Header, wire.ReplyConsoles{Names: d.inactive(m.Name.Path())})
+		case wire.Private: // the only verb that the server passes on
+			return d.handleHistory(c, m.Header, command.Body)
 		default:
 			return errForeign(m)
 		}
@@ -62,6 +65,30 @@ func (d *Daemon) handleAdd(c *server.Conn, h wire.Header, add wire.ConsoleAdd) e
 	c.Log().Debug("console added", "name", h.Name, "unikernels", add.Unikernels)
 	c.SetIdleTimeout(0) // it may be long until the next unikernel is created
 	return c.Reply(h, wire.ReplyEmpty{})
+}
+
+// handleHistory answers with lines that were written before, and their end.
+func (d *Daemon) handleHistory(c *server.Conn, h wire.Header, body []byte) error {
+	var want api.Wanted
+	if err := json.Unmarshal(body, &want); err != nil {
+		return c.Fail(h, api.Errorf(api.Invalid, "the body of the verb %s: %w", api.VerbHistory, err))
+	}
+	if h.Name.IsPath() {
+		return c.Fail(h, api.Errorf(api.Invalid, textPath))
+	}
+	var end api.History
+	if f := d.feed(h.Name); f != nil {
+		lost, taken := f.history(wire.ConsoleSubscribe{Since: want.Since, Count: max(want.Count, 0)})
+		if err := c.Send(messages(h.Name, lost, taken)); err != nil {
+			return err
+		}
+		end = api.History{Known: true, Lost: lost}
+	}
+	b, err := json.Marshal(end)
+	if err != nil {
+		return err
+	}
+	return c.Reply(h, wire.ReplyPrivate{Body: b})
 }
 
 // handleSubscribe answers, then streams: history first, then all new lines.

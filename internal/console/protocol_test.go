@@ -188,6 +188,47 @@ func TestProblemAfterHello(t *testing.T) {
 	}
 }
 
+// TestHistoryVerb asks for lines and their end, of a console that is there and
+// of one that is not, and goes without what makes no sense.
+func TestHistoryVerb(t *testing.T) {
+	r := start(t)
+	u := r.unikernel(":x")
+	r.add(":x", 1)
+	u.print("one\ntwo\nthree\n")
+	r.subscribe(":x", 3, "subscribed").expectLines("one", "two", "three")
+	for _, tt := range []struct {
+		name, body string
+		lines      []string
+		end        string
+	}{
+		{":x", `{"count":2}`, []string{"two", "three"}, `{"known":true}`},
+		{":x", `{"since":"2020-01-02T03:04:05Z"}`, []string{"one", "two", "three"}, `{"known":true}`},
+		{":x", `{}`, nil, `{"known":true}`},
+		{":x", `{"count":-1}`, nil, `{"known":true}`},
+		{":y", `{"count":2}`, nil, `{"known":false}`},
+	} {
+		c := r.dial()
+		h := wire.Header{Sequence: 3, Name: name(t, tt.name)}
+		m := wire.Message{Header: h, Payload: wire.Private{Verb: api.VerbHistory, Body: []byte(tt.body)}}
+		if err := c.out.WriteMessage(m); err != nil {
+			t.Fatal(err)
+		}
+		c.expectLines(tt.lines...)
+		m, err := c.in.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if end, ok := m.Payload.(wire.ReplyPrivate); !ok || string(end.Body) != tt.end || m.Header != h {
+			t.Errorf("%s %s ends in %v, want %s", tt.name, tt.body, m, tt.end)
+		}
+	}
+	for n, body := range map[string]string{":x": "no JSON", ":": "{}"} {
+		if p, ok := r.dial().ask(n, wire.Private{Verb: api.VerbHistory, Body: []byte(body)}).(wire.Failure); !ok {
+			t.Errorf("history of %s with %s: %v", n, body, p)
+		}
+	}
+}
+
 // Only root and the daemon's own user may add consoles; all may look.
 func TestAddByOthers(t *testing.T) {
 	testutil.RequireRoot(t)

@@ -1,9 +1,11 @@
 package clienttest
 
 import (
+	"encoding/json"
 	"io"
 	"time"
 
+	"albatross/internal/api"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
 )
@@ -24,11 +26,14 @@ type Consoles struct {
 
 // Daemon returns the daemon that has c behind it.
 func (c Consoles) Daemon(old bool) Daemon {
-	return Daemon{Name: "albatross-console", Old: old, Behaviour: c}
+	return Daemon{Name: "albatross-console", Verbs: []string{api.VerbHistory}, Old: old, Behaviour: c}
 }
 
 // Answer serves one command.
 func (c Consoles) Answer(p *Peer, m wire.Message) wire.Payload {
+	if private, ok := m.Payload.(wire.Private); ok {
+		return c.history(p, m.Name, private.Body)
+	}
 	s, ok := m.Payload.(wire.ConsoleSubscribe)
 	if !ok {
 		return nil
@@ -50,6 +55,21 @@ func (c Consoles) Answer(p *Peer, m wire.Message) wire.Payload {
 		_, _ = io.Copy(io.Discard, p.Net)
 	}
 	return nil
+}
+
+// history answers the verb of that name.
+func (c Consoles) history(p *Peer, n vm.Name, body []byte) wire.Payload {
+	var want api.Wanted
+	if err := json.Unmarshal(body, &want); err != nil {
+		return wire.Failure{Text: err.Error()}
+	}
+	lines, known := c.Lines[n]
+	for _, l := range chosen(lines, wire.ConsoleSubscribe{Since: want.Since, Count: want.Count}) {
+		if !p.Send(wire.ConsoleData{Time: l.Time, Line: l.Text}) {
+			return nil
+		}
+	}
+	return JSON(api.History{Known: known})
 }
 
 func chosen(lines []Line, s wire.ConsoleSubscribe) []Line {
