@@ -1,10 +1,12 @@
-// Package store keeps what must not be lost: a record of each unikernel. It is
-// one bbolt file,
+// Package store keeps what must not be lost: a record of each unikernel and each
+// policy. It is one bbolt file,
 //
 //	meta
 //	  schema      "1"
 //	unikernels
 //	  a:b:www     JSON of Unikernel, by wire name
+//	policies
+//	  a:b:        JSON of vm.Policy, by the wire form of its path
 //
 // and one commit a change: when a method returns without an error, the change is
 // on disk. Changes that arrive while a commit runs share the next one, so that
@@ -16,9 +18,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 	"time"
 
 	"albatross/internal/image"
@@ -34,6 +34,7 @@ const schema = "1"
 var (
 	bucketMeta       = []byte("meta")
 	bucketUnikernels = []byte("unikernels")
+	bucketPolicies   = []byte("policies")
 	keySchema        = []byte("schema")
 )
 
@@ -99,8 +100,12 @@ func prepare(tx *bbolt.Tx) error {
 	case string(found) != schema:
 		return fmt.Errorf("it has schema %q, this program knows %q: use the version of albatrossd that wrote it", found, schema)
 	}
-	_, err = tx.CreateBucketIfNotExists(bucketUnikernels)
-	return err
+	for _, name := range [][]byte{bucketUnikernels, bucketPolicies} {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close waits for the changes under way and closes the file.
@@ -110,47 +115,79 @@ func (s *Store) Close() error {
 	return s.db.Close()
 }
 
-// Put writes a record, replacing that of the same name.
-func (s *Store) Put(u Unikernel) error {
-	value, err := json.Marshal(u)
+// Put writes the record of a unikernel, replacing that of the same name.
+func (s *Store) Put(u Unikernel) error { return s.put(bucketUnikernels, u.Name.Wire(), u) }
+
+// Delete removes the record of a unikernel; it is no error if there is none.
+func (s *Store) Delete(n vm.Name) error { return s.remove(bucketUnikernels, n.Wire()) }
+
+// PutPolicy writes the policy of a path, replacing the one it has.
+func (s *Store) PutPolicy(p vm.Path, v vm.Policy) error { return s.put(bucketPolicies, p.Wire(), v) }
+
+// DeletePolicy removes the policy of a path; it is no error if there is none.
+func (s *Store) DeletePolicy(p vm.Path) error { return s.remove(bucketPolicies, p.Wire()) }
+
+func (s *Store) put(bucket []byte, key string, v any) error {
+	value, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("record of %s: %w", u.Name, err)
+		return fmt.Errorf("record of %q: %w", key, err)
 	}
-	return s.change(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketUnikernels).Put([]byte(u.Name.Wire()), value)
-	})
+	return s.change(func(tx *bbolt.Tx) error { return tx.Bucket(bucket).Put([]byte(key), value) })
 }
 
-// Delete removes a record; it is no error if there is none.
-func (s *Store) Delete(n vm.Name) error {
-	return s.change(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketUnikernels).Delete([]byte(n.Wire()))
-	})
+func (s *Store) remove(bucket []byte, key string) error {
+	return s.change(func(tx *bbolt.Tx) error { return tx.Bucket(bucket).Delete([]byte(key)) })
 }
 
-// Unikernels returns all records in the order of their wire names. A record that
-// cannot be read is an error that names it: nothing is skipped in silence.
+// Unikernels returns the records of all unikernels in the order of their wire
+// names. A record that cannot be read is an error that names it: nothing is
+// skipped in silence.
 func (s *Store) Unikernels() ([]Unikernel, error) {
 	var all []Unikernel
+	err := s.each(bucketUnikernels, func(n vm.Name, value []byte) error {
+		u := Unikernel{}
+		err := json.Unmarshal(value, &u)
+		u.Name = n
+		all = append(all, u)
+		return err
+	})
+	return all, err
+}
+
+// Policies returns all policies by their paths. A record that cannot be read is
+// an error that names it.
+func (s *Store) Policies() (map[vm.Path]vm.Policy, error) {
+	all := map[vm.Path]vm.Policy{}
+	err := s.each(bucketPolicies, func(n vm.Name, value []byte) error {
+		if !n.IsPath() {
+			return errors.New("its name is not that of a path")
+		}
+		var p vm.Policy
+		err := json.Unmarshal(value, &p)
+		all[n.Path()] = p
+		return err
+	})
+	return all, err
+}
+
+// each calls f with every record of a bucket.
+func (s *Store) each(bucket []byte, f func(n vm.Name, value []byte) error) error {
 	err := s.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketUnikernels).ForEach(func(key, value []byte) error {
-			var u Unikernel
-			if err := json.Unmarshal(value, &u); err != nil {
-				return fmt.Errorf("record of %q: %w", key, err)
+		return tx.Bucket(bucket).ForEach(func(key, value []byte) error {
+			n, err := vm.ParseWireName(string(key))
+			if err == nil {
+				err = f(n, value)
 			}
-			name, err := vm.ParseWireName(string(key))
 			if err != nil {
-				return fmt.Errorf("record of %q: %w", key, err)
+				return fmt.Errorf("record of %q in %s: %w", key, bucket, err)
 			}
-			u.Name = name
-			all = append(all, u)
 			return nil
 		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading the store: %w", err)
+		return fmt.Errorf("reading the store: %w", err)
 	}
-	return all, nil
+	return nil
 }
 
 // change hands a change to the committer and waits until it is on disk.
@@ -206,15 +243,4 @@ func (s *Store) commitAll(batch []change) {
 	for _, c := range batch {
 		c.err <- err
 	}
-}
-
-// Digests returns the images that the records refer to, ascending.
-func Digests(records []Unikernel) []image.Digest {
-	set := map[image.Digest]bool{}
-	for _, u := range records {
-		set[u.Image] = true
-	}
-	return slices.SortedFunc(maps.Keys(set), func(a, b image.Digest) int {
-		return slices.Compare(a[:], b[:])
-	})
 }
