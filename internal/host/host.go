@@ -103,6 +103,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Host, err error
 	if err := h.openHost(); err != nil {
 		return nil, err
 	}
+	if err := h.importState(ctx); err != nil {
+		return nil, err
+	}
 	h.console = newConsoleLink(h, cfg.Tmp.Console())
 	if h.keeper, err = h.connectKeeper(ctx); err != nil {
 		return nil, err

@@ -6,7 +6,7 @@
 //	  util/console.sock  albatross-console images/         the image store
 //	  util/stat.sock     albatross-stats   block/NAME      block devices
 //	  util/keeper.sock   albatross-keeper  lock            held by the daemon that runs
-//	  fifo/NAME          consoles
+//	  fifo/NAME          consoles        state, state.imported   of Albatross 2.7
 //
 // TMPDIR's names are Albatross 2.7's, so that its clients find their sockets.
 package paths
@@ -72,6 +72,13 @@ func (d DB) Blocks() string { return filepath.Join(string(d), "block") }
 
 // Block returns the file of a block device.
 func (d DB) Block(n vm.Name) string { return filepath.Join(d.Blocks(), n.FileName()) }
+
+// AlbatrossState returns the file in which Albatross keeps what we import at the
+// first start.
+func (d DB) AlbatrossState() string { return filepath.Join(string(d), "state") }
+
+// Imported returns what that file is called once it was imported.
+func (d DB) Imported() string { return filepath.Join(string(d), "state.imported") }
 
 // Lock returns the file that the running daemon holds locked.
 func (d DB) Lock() string { return filepath.Join(string(d), "lock") }

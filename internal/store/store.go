@@ -3,6 +3,7 @@
 //
 //	meta
 //	  schema      "1"
+//	  imported    SHA-256 in hex of the Albatross state file all this began with, if any
 //	unikernels
 //	  a:b:www     JSON of Unikernel, by wire name
 //	policies
@@ -36,10 +37,14 @@ var (
 	bucketUnikernels = []byte("unikernels")
 	bucketPolicies   = []byte("policies")
 	keySchema        = []byte("schema")
+	keyImported      = []byte("imported")
 )
 
 // ErrInUse tells that another process has the file open.
 var ErrInUse = errors.New("another albatrossd uses this directory")
+
+// ErrNotEmpty tells that records are there already.
+var ErrNotEmpty = errors.New("the store has records already")
 
 // Unikernel is the record of a unikernel that exists.
 type Unikernel struct {
@@ -127,12 +132,44 @@ func (s *Store) PutPolicy(p vm.Path, v vm.Policy) error { return s.put(bucketPol
 // DeletePolicy removes the policy of a path; it is no error if there is none.
 func (s *Store) DeletePolicy(p vm.Path) error { return s.remove(bucketPolicies, p.Wire()) }
 
-func (s *Store) put(bucket []byte, key string, v any) error {
+// Import writes all records that were read from the file with the given digest,
+// in one commit. Importing the same file again does nothing; any other one into
+// a store that has records is [ErrNotEmpty].
+func (s *Store) Import(digest string, unikernels []Unikernel, policies map[vm.Path]vm.Policy) error {
+	return s.change(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket(bucketMeta)
+		if string(meta.Get(keyImported)) == digest {
+			return nil
+		}
+		for _, bucket := range [][]byte{bucketUnikernels, bucketPolicies} {
+			if key, _ := tx.Bucket(bucket).Cursor().First(); key != nil {
+				return ErrNotEmpty
+			}
+		}
+		for _, u := range unikernels {
+			if err := putJSON(tx, bucketUnikernels, u.Name.Wire(), u); err != nil {
+				return err
+			}
+		}
+		for path, p := range policies {
+			if err := putJSON(tx, bucketPolicies, path.Wire(), p); err != nil {
+				return err
+			}
+		}
+		return meta.Put(keyImported, []byte(digest))
+	})
+}
+
+func putJSON(tx *bbolt.Tx, bucket []byte, key string, v any) error {
 	value, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("record of %q: %w", key, err)
 	}
-	return s.change(func(tx *bbolt.Tx) error { return tx.Bucket(bucket).Put([]byte(key), value) })
+	return tx.Bucket(bucket).Put([]byte(key), value)
+}
+
+func (s *Store) put(bucket []byte, key string, v any) error {
+	return s.change(func(tx *bbolt.Tx) error { return putJSON(tx, bucket, key, v) })
 }
 
 func (s *Store) remove(bucket []byte, key string) error {
