@@ -23,7 +23,10 @@ func (p *program) Flags(fs *flag.FlagSet) {
 }
 
 func (p *program) Run(ctx context.Context, log *slog.Logger) error {
-	l, err := keeper.Listen(paths.Tmp(p.tmp).Keeper())
+	if err := keeper.Confine(); err != nil {
+		return err
+	}
+	l, err := keeper.Listen(paths.Tmp(p.tmp).Keeper(), paths.Tmp(p.tmp).KeeperLock())
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,13 @@ type Client struct {
 	Tmp      paths.Tmp
 	Program  string        // introduces the client to the daemon's log
 	Patience time.Duration // how long a daemon may make no progress; 0: DefaultPatience
+
+	// Plain makes the client speak nothing but Albatross 2.7's protocol: it says
+	// no hello, and failures have no code and no hint.
+	Plain bool
+	// Socket is where every daemon is expected, instead of where those of Tmp
+	// listen; empty: there.
+	Socket string
 }
 
 func (c Client) patience() time.Duration {

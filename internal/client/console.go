@@ -29,6 +29,9 @@ type Subscription struct {
 
 	// Waiting is called if the unikernel has no console yet. It may be nil.
 	Waiting func()
+	// Reply is called with the sentence that answers a subscription which
+	// follows. It may be nil.
+	Reply func(sentence string)
 }
 
 // The sentences with which a subscription is answered: Albatross's.
@@ -56,10 +59,13 @@ func (c Client) Console(ctx context.Context, s Subscription, each func(Line) err
 		s.Waiting()
 	}
 	if s.Follow {
-		x.conn.patience = 0
+		if s.Reply != nil {
+			s.Reply(text)
+		}
+		x.conn.reads = 0
 		return x.follow(each)
 	}
-	x.conn.patience = quiet
+	x.conn.reads = quiet
 	return x.history(end, each)
 }
 
@@ -175,4 +181,26 @@ func (x *session) lost(err error) error {
 		}
 	}
 	return x.broken(err)
+}
+
+// InactiveConsoles lists the consoles at and below a path that no unikernel has
+// any more.
+func (c Client) InactiveConsoles(ctx context.Context, p vm.Path) ([]vm.Name, error) {
+	x, err := c.open(ctx, console)
+	if err != nil {
+		return nil, err
+	}
+	defer x.close()
+	s, err := x.ask(vm.MakeName(p, ""), wire.ConsoleListInactive{})
+	if err != nil {
+		return nil, err
+	}
+	r, ok := s.(wire.ReplyConsoles)
+	if !ok {
+		return nil, unexpected(x.service, s)
+	}
+	for i := range r.Names {
+		r.Names[i] = below(p, r.Names[i])
+	}
+	return r.Names, nil
 }

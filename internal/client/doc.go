@@ -9,6 +9,11 @@
 //
 //	client.go      Client, and what is asked of albatrossd in one reply
 //	image.go       Create and Get: what carries an image
+//	pack.go        an image made smaller before it is sent
+//	policy.go      policies of paths
+//	block.go       block devices
+//	content.go     SetBlock and DumpBlock: what carries the content of one
+//	stats.go       Stats: what unikernels have used
 //	state.go       State, from our daemon or put together from an old one's info
 //	console.go     Console: history and lines as they come
 //	history.go     where the history of a console ends

@@ -29,15 +29,18 @@ type Failure struct{ Sentence string }
 func (f *Failure) Error() string { return f.Sentence }
 
 // connectError says why nobody answers at the socket of s.
-func connectError(s service, tmp paths.Tmp, err error) error {
-	if e := tmp.Check(); e != nil {
-		return &api.Error{Code: api.Invalid, Sentence: e.Error(), Err: fmt.Errorf("%w: %w", ErrConnect, err)}
+func (c Client) connectError(s service, err error) error {
+	tmp, path, cause := c.Tmp, c.socket(s), fmt.Errorf("%w: %w", ErrConnect, err)
+	if e := tmp.Check(); e != nil && c.Socket == "" {
+		return &api.Error{Code: api.Invalid, Sentence: e.Error(), Err: cause}
 	}
-	path, cause := s.socket(tmp), fmt.Errorf("%w: %w", ErrConnect, err)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
 		e := &api.Error{Code: api.Unavailable, Err: cause}
 		e.Sentence = fmt.Sprintf("%s does not run: nobody listens on %s", s, path)
+		if c.Socket != "" {
+			return e
+		}
 		return e.Hinted("%s", startHint(s, tmp))
 	case errors.Is(err, fs.ErrPermission):
 		e := &api.Error{Code: api.Denied, Err: cause}
@@ -73,12 +76,12 @@ func brokenError(ctx context.Context, s service, patience time.Duration, err err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		e.Sentence = fmt.Sprintf("%s has made no progress for %v", s, patience)
 		e.Hint = "it may be overloaded: try again, and look into its log"
-	case closedByPeer(err):
-		e.Sentence = fmt.Sprintf("%s closed the connection without an answer", s)
-		e.Hint = "it may have been stopped, or be too old for this command: its log says more"
 	case errors.Is(err, wire.ErrMalformed), errors.Is(err, wire.ErrFrameTooLong), errors.Is(err, wire.ErrEmptyFrame):
 		e.Sentence = fmt.Sprintf("what %s answers cannot be understood: %v", s, err)
 		e.Hint = "is it a daemon of another version that listens there?"
+	case closedByPeer(err):
+		e.Sentence = fmt.Sprintf("%s closed the connection without an answer", s)
+		e.Hint = "it may have been stopped, or be too old for this command: its log says more"
 	default:
 		e.Sentence = fmt.Sprintf("the connection to %s broke: %v", s, rootCause(err))
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"albatross/internal/api"
-	"albatross/internal/paths"
 	"albatross/internal/version"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
@@ -29,14 +28,20 @@ type service string
 const (
 	vmmd    service = "albatrossd"
 	console service = "albatross-console"
+	stats   service = "albatross-stats"
 )
 
-// socket returns where the daemon listens.
-func (s service) socket(tmp paths.Tmp) string {
-	if s == console {
-		return tmp.Console()
+// socket returns where the daemon is expected to listen.
+func (c Client) socket(s service) string {
+	switch {
+	case c.Socket != "":
+		return c.Socket
+	case s == console:
+		return c.Tmp.Console()
+	case s == stats:
+		return c.Tmp.Stats()
 	}
-	return tmp.VMMD()
+	return c.Tmp.VMMD()
 }
 
 // session is a connection on which one command may be sent.
@@ -49,14 +54,16 @@ type session struct {
 	writer  *wire.Writer
 	welcome *api.Welcome // nil: the daemon knows Albatross's commands only
 	release func() bool
+
+	patience time.Duration // how long the daemon may make no progress
 }
 
 // open connects to a daemon and learns what it knows. The session ends with ctx
 // or with close.
 func (c Client) open(ctx context.Context, s service) (*session, error) {
 	x, err := c.connect(ctx, s)
-	if err != nil {
-		return nil, err
+	if err != nil || c.Plain {
+		return x, err
 	}
 	err = x.hello(c.Program)
 	if err == nil {
@@ -74,7 +81,7 @@ func (c Client) open(ctx context.Context, s service) (*session, error) {
 
 // connect opens a session without a hello.
 func (c Client) connect(ctx context.Context, s service) (*session, error) {
-	nc, err := dial(ctx, s.socket(c.Tmp), c.patience())
+	nc, err := dial(ctx, c.socket(s), c.patience())
 	switch {
 	case ctx.Err() != nil:
 		if err == nil {
@@ -82,9 +89,9 @@ func (c Client) connect(ctx context.Context, s service) (*session, error) {
 		}
 		return nil, context.Cause(ctx)
 	case err != nil:
-		return nil, connectError(s, c.Tmp, err)
+		return nil, c.connectError(s, err)
 	}
-	conn := &steadyConn{Conn: nc, patience: c.patience()}
+	conn := &steadyConn{Conn: nc, reads: c.patience(), writes: c.patience()}
 	buffer := bufio.NewWriterSize(conn, 64<<10)
 	x := &session{
 		ctx:     ctx,
@@ -94,6 +101,8 @@ func (c Client) connect(ctx context.Context, s service) (*session, error) {
 		buffer:  buffer,
 		writer:  wire.NewWriter(buffer),
 		release: context.AfterFunc(ctx, func() { _ = nc.Close() }),
+
+		patience: c.patience(),
 	}
 	x.reader.MaxFrame = maxReply
 	return x, nil
@@ -202,7 +211,7 @@ func (x *session) answer() (wire.Success, error) {
 }
 
 func (x *session) broken(err error) error {
-	return brokenError(x.ctx, x.service, x.conn.patience, err)
+	return brokenError(x.ctx, x.service, x.patience, err)
 }
 
 func (x *session) close() {
@@ -220,29 +229,30 @@ func problem(p wire.Problem) error {
 }
 
 // steadyConn is a connection that must make progress: each read and write may
-// take as long as its patience, or for ever if that is 0.
+// take so long, or for ever if that is 0.
 type steadyConn struct {
 	net.Conn
-	patience time.Duration
+	reads, writes time.Duration
 }
 
 func (c *steadyConn) Read(p []byte) (int, error) {
-	if err := c.SetReadDeadline(c.deadline()); err != nil {
+	if err := c.SetReadDeadline(deadline(c.reads)); err != nil {
 		return 0, err
 	}
 	return c.Conn.Read(p)
 }
 
 func (c *steadyConn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(c.deadline()); err != nil {
+	if err := c.SetWriteDeadline(deadline(c.writes)); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(p)
 }
 
-func (c *steadyConn) deadline() time.Time {
-	if c.patience == 0 {
+// deadline is the end of a time that begins now, or never if it is 0.
+func deadline(d time.Duration) time.Time {
+	if d == 0 {
 		return time.Time{}
 	}
-	return time.Now().Add(c.patience)
+	return time.Now().Add(d)
 }

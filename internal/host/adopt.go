@@ -3,14 +3,12 @@ package host
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
-	"time"
 
 	"albatross/internal/keeper"
 	"albatross/internal/lifecycle"
@@ -54,9 +52,7 @@ func (h *Host) adopt(ctx context.Context) error {
 	if err := client.Watch(ctx); err != nil {
 		return err
 	}
-	if err := h.removeStrays(has); err != nil {
-		return err
-	}
+	h.removeStrays(has)
 	if err := h.removeFIFOs(); err != nil {
 		return err
 	}
@@ -92,6 +88,9 @@ func (h *Host) take(record store.Unikernel, p keeper.Process, found bool) *unit 
 	h.mu.Lock()
 	h.units[record.Name] = u
 	h.refs[record.Image]++
+	for _, e := range h.restoreClaim(record.Name, record.Config.Arguments) {
+		h.log.Warn("a unikernel exceeds a policy; it is kept", "unikernel", record.Name, "error", e)
+	}
 	if found {
 		u.state = lifecycle.Adopted()
 		u.run = &run{id: p.ID, unit: u, uid: p.UID, process: p, exited: make(chan struct{})}
@@ -123,60 +122,33 @@ func (h *Host) describeRecord(record store.Unikernel) (nets []vm.NetInfo, blocks
 }
 
 // removeStrays stops and forgets processes that are no unit's.
-func (h *Host) removeStrays(all []keeper.Process) error {
+func (h *Host) removeStrays(all []keeper.Process) {
 	var wg sync.WaitGroup
-	errs := make([]error, len(all))
-	for i, p := range all {
+	for _, p := range all {
 		h.mu.Lock()
 		_, ours := h.runs[p.ID]
 		h.mu.Unlock()
 		if !ours {
-			wg.Go(func() { errs[i] = h.removeStray(p) })
+			wg.Go(func() { h.removeStray(p) })
 		}
 	}
 	wg.Wait()
-	return errors.Join(errs...)
 }
 
-func (h *Host) removeStray(p keeper.Process) error {
-	h.log.Warn("stopping a process that belongs to no record", "unikernel", p.Name, "pid", p.PID)
+func (h *Host) removeStray(p keeper.Process) {
+	if p.Running() {
+		h.log.Warn("stopping a process that belongs to no record", "unikernel", p.Name, "pid", p.PID)
+	}
 	name, err := vm.ParseWireName(p.Name)
 	if err != nil {
-		h.log.Warn("its name is strange", "error", err)
+		h.log.Warn("a process has a strange name", "pid", p.PID, "error", err)
 	}
+	h.uids.adopt(p.UID)
 	r := &run{id: p.ID, unit: &unit{record: store.Unikernel{Name: name}}, uid: p.UID, process: p, exited: make(chan struct{})}
-	if !p.Running() {
-		return h.keeper.forget(h.ctx, p.ID)
-	}
 	h.mu.Lock()
 	h.runs[p.ID] = r
 	h.mu.Unlock()
-	defer func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		delete(h.runs, p.ID)
-	}()
-	return h.unspawn(r)
-}
-
-// signalUnlessUnknown kills a process and reports whether its end will come.
-func (h *Host) signalUnlessUnknown(ctx context.Context, r *run) bool {
-	select {
-	case <-r.exited:
-		return true
-	default:
-	}
-	err := h.keeper.signal(ctx, r.id, syscall.SIGKILL)
-	if err == nil {
-		return true
-	}
-	// It never came to be, or has ended and its end is on the way.
-	select {
-	case <-r.exited:
-		return true
-	case <-time.After(keeperRetry):
-		return false
-	}
+	h.abandon(r)
 }
 
 // removeFIFOs removes FIFOs that belong to nobody.
@@ -190,9 +162,9 @@ func (h *Host) removeFIFOs() error {
 		if e.Type() != fs.ModeNamedPipe || err == nil && h.unit(n) != nil {
 			continue
 		}
-		path := fmt.Sprintf("%s/%s", h.cfg.Tmp.FIFOs(), e.Name())
+		path := filepath.Join(h.cfg.Tmp.FIFOs(), e.Name())
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+			h.log.Warn("cannot remove a FIFO that belongs to nobody", "error", err)
 		}
 	}
 	return nil
@@ -244,23 +216,13 @@ func (h *Host) Shutdown(ctx context.Context) (stopped int, err error) {
 	h.mu.Lock()
 	h.down = true
 	h.mu.Unlock()
+	h.starts.Wait() // what is being started is listed then
 	units := h.allUnits()
 	errs := make([]error, len(units))
 	ran := make([]bool, len(units))
 	var wg sync.WaitGroup
 	for i, u := range units {
-		wg.Go(func() {
-			unlock, err := h.names.lock(ctx, u.record.Name)
-			if err != nil {
-				errs[i] = err
-				return
-			}
-			defer unlock()
-			if h.unit(u.record.Name) == u {
-				ran[i] = u.run != nil
-				errs[i] = h.halt(ctx, u)
-			}
-		})
+		wg.Go(func() { ran[i], errs[i] = h.shutDown(ctx, u.record.Name) })
 	}
 	wg.Wait()
 	for _, r := range ran {
@@ -270,6 +232,21 @@ func (h *Host) Shutdown(ctx context.Context) (stopped int, err error) {
 	}
 	h.log.Info("stopped all unikernels", "stopped", stopped)
 	return stopped, errors.Join(errs...)
+}
+
+// shutDown halts the unikernel of that name, and reports whether it ran.
+func (h *Host) shutDown(ctx context.Context, n vm.Name) (ran bool, err error) {
+	unlock, err := h.names.lock(ctx, n)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	u := h.unit(n)
+	if u == nil {
+		return false, nil
+	}
+	ran = u.run != nil
+	return ran, h.halt(ctx, u)
 }
 
 // netMAC returns the address of a unikernel's interface: the one that was asked

@@ -66,8 +66,9 @@ func (h *Host) advance(ctx context.Context, u *unit, e lifecycle.Event) error {
 
 // startAgain starts a unit that has run before.
 func (h *Host) startAgain(ctx context.Context, u *unit) error {
-	err := h.goingDown()
+	over, err := h.mayStart()
 	if err == nil {
+		defer over()
 		err = h.start(ctx, u)
 	}
 	if err != nil {
@@ -86,10 +87,14 @@ func (h *Host) kill(ctx context.Context, u *unit) error {
 	// Once begun it is carried through: a client that goes away must not leave
 	// a unikernel half stopped.
 	ctx = context.WithoutCancel(ctx)
-	if u.record.Target == image.TargetHVT && h.signalAndWait(ctx, r, syscall.SIGTERM, politeTime) {
+	why := keeper.Drop
+	if u.state.Keep {
+		why = keeper.Keep
+	}
+	if u.record.Target == image.TargetHVT && h.signalAndWait(ctx, r, syscall.SIGTERM, why, politeTime) {
 		return h.settle(ctx, r)
 	}
-	if !h.signalAndWait(ctx, r, syscall.SIGKILL, endTime) {
+	if !h.signalAndWait(ctx, r, syscall.SIGKILL, why, endTime) {
 		return api.Errorf(api.Internal, "process %d of %s does not end", r.process.PID, u.record.Name).
 			Hinted("look at its state in /proc/%d/status", r.process.PID)
 	}
@@ -97,8 +102,8 @@ func (h *Host) kill(ctx context.Context, u *unit) error {
 }
 
 // signalAndWait reports whether the process has ended in time.
-func (h *Host) signalAndWait(ctx context.Context, r *run, sig syscall.Signal, limit time.Duration) bool {
-	if err := h.keeper.signal(ctx, r.id, sig); err != nil && !errors.Is(err, keeper.ErrUnknown) {
+func (h *Host) signalAndWait(ctx context.Context, r *run, sig syscall.Signal, why keeper.Purpose, limit time.Duration) bool {
+	if err := h.keeper.signal(ctx, r.id, sig, why); err != nil && !errors.Is(err, keeper.ErrUnknown) {
 		h.log.Warn("cannot signal", "unikernel", r.unit.record.Name, "signal", sig, "error", err)
 	}
 	timer := time.NewTimer(limit)
@@ -119,19 +124,7 @@ func (h *Host) settle(ctx context.Context, r *run) error {
 		return nil // it was settled before
 	}
 	exit := exitOf(r.exit)
-	ended := vm.Ended{
-		Exit:      exit,
-		NameAdded: u.record.Config.AddName && !u.record.NoName,
-		Stopped:   u.state.Phase == lifecycle.Stopping,
-	}
-	decision := u.record.Config.Fail.Decide(ended)
-	reason := exit.Reason()
-	if r.lost && !ended.Stopped {
-		decision, reason = vm.Again, "its keeper died"
-	}
-	if ended.Stopped {
-		reason = "stopped on request"
-	}
+	decision, reason := u.judge(r)
 	last := &api.Ended{Name: u.record.Name, At: r.exit.Ended, Exit: exit, Reason: reason}
 	h.mu.Lock()
 	u.last = last
@@ -143,6 +136,23 @@ func (h *Host) settle(ctx context.Context, r *run) error {
 	}
 	h.log.Info("ended", "unikernel", u.record.Name, "exit", exit, "reason", reason, "again", decision != vm.Drop)
 	return h.advance(ctx, u, lifecycle.Ended{Decision: decision, Ran: r.exit.Ended.Sub(r.exit.Started)})
+}
+
+// judge says what is to become of u, whose run r has ended, and why it ended.
+func (u *unit) judge(r *run) (vm.Decision, string) {
+	exit := exitOf(r.exit)
+	stopping := u.state.Phase == lifecycle.Stopping
+	switch {
+	case !stopping && r.exit.Stopped == keeper.Keep:
+		return vm.Again, "stopped by a daemon that did not finish what it was about"
+	case stopping, r.exit.Stopped == keeper.Drop:
+		return vm.Drop, "stopped on request"
+	case r.lost:
+		return vm.Again, "its keeper died"
+	}
+	return u.record.Config.Fail.Decide(vm.Ended{
+		Exit: exit, NameAdded: u.record.Config.AddName && !u.record.NoName,
+	}), exit.Reason()
 }
 
 func exitOf(p keeper.Process) vm.Exit {
@@ -207,17 +217,22 @@ func (h *Host) forget(u *unit) error {
 		return fmt.Errorf("forgetting %s: %w", n, err)
 	}
 	h.mu.Lock()
-	if h.units[n] == u {
+	listed := h.units[n] == u
+	if listed {
 		delete(h.units, n)
+		h.releaseClaim(n)
 	}
-	if u.last != nil {
+	if u.last != nil && listed {
 		h.ended = append(h.ended, *u.last)
 		if len(h.ended) > mostEnded {
 			h.ended = h.ended[1:]
 		}
 	}
 	h.mu.Unlock()
-	return h.release(u.record.Image)
+	if listed { // else it was forgotten before
+		h.release(u.record.Image)
+	}
+	return nil
 }
 
 // do runs f in a goroutine that Close waits for; after Close it does nothing.

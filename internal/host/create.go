@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"albatross/internal/api"
@@ -22,9 +21,11 @@ import (
 // new one is checked first, and if it cannot start the old one is started again.
 // The staged image stays the caller's to discard.
 func (h *Host) Create(ctx context.Context, n vm.Name, cfg vm.Config, st *image.Staged, force bool) error {
-	if err := h.goingDown(); err != nil {
+	over, err := h.mayStart()
+	if err != nil {
 		return err
 	}
+	defer over()
 	im, err := h.check(n, cfg, st)
 	if err != nil {
 		return err
@@ -39,18 +40,16 @@ func (h *Host) Create(ctx context.Context, n vm.Name, cfg vm.Config, st *image.S
 		return api.Errorf(api.Exists, "a unikernel %s exists already", n).
 			Hinted("choose another name, destroy it first, or use --force to replace it")
 	}
-	if err := h.checkDevices(n, cfg.Arguments, old); err != nil {
-		return err
-	}
 	if err := h.hold(st); err != nil {
 		return err
 	}
 	cfg.Compressed = false // it was unpacked on arrival
-	u := &unit{state: lifecycle.New(), record: store.Unikernel{
+	record := store.Unikernel{
 		Name: n, ID: newID(), Config: cfg, Image: st.Digest(), Size: st.Size(), Target: im.Target, Created: time.Now().UTC(),
-	}}
-	if err := h.replace(ctx, old, u); err != nil {
-		return errors.Join(err, h.release(st.Digest()))
+	}
+	if err := h.replace(ctx, old, record); err != nil {
+		h.release(st.Digest())
+		return err
 	}
 	h.log.Info("created", "unikernel", n, "target", im.Target, "memory", cfg.Memory, "image", st.Digest())
 	return nil
@@ -64,16 +63,27 @@ func newID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// replace stops old, if there is one, and starts u in its place. If u cannot
-// start, old is started again. The lock of the name is held.
-func (h *Host) replace(ctx context.Context, old, u *unit) (err error) {
+// replace stops old, if there is one, and starts a unikernel with the record in
+// its place. If that cannot start, old is started again, and the error says so.
+// The lock of the name is held.
+func (h *Host) replace(ctx context.Context, old *unit, record store.Unikernel) (err error) {
+	if err := h.checkDevices(record.Name, record.Config.Arguments, old); err != nil {
+		return err
+	}
+	c, err := h.claim(record.Name, record.Config.Arguments)
+	if err != nil {
+		return err
+	}
+	u := &unit{state: lifecycle.New(), record: record}
 	var back undo.Stack
 	defer back.Fail(&err)
+	back.Add(func() error { c.undo(); return nil })
 	if old != nil {
+		state := old.state
 		if err := h.halt(ctx, old); err != nil {
 			return err
 		}
-		back.Add(func() error { return h.resume(old) })
+		back.Add(func() error { return h.resume(old, state, &err) })
 	}
 	if err := h.start(ctx, u); err != nil {
 		return err
@@ -85,10 +95,11 @@ func (h *Host) replace(ctx context.Context, old, u *unit) (err error) {
 	}
 	back.Success()
 	h.mu.Lock()
-	h.units[u.record.Name] = u
+	c.done()
+	h.units[record.Name] = u
 	h.mu.Unlock()
 	if old != nil {
-		return h.release(old.record.Image)
+		h.release(old.record.Image)
 	}
 	return nil
 }
@@ -101,12 +112,31 @@ func (h *Host) halt(ctx context.Context, u *unit) error {
 	return nil
 }
 
-// resume starts a unit again that was halted.
-func (h *Host) resume(u *unit) error {
+// resume puts back a unit that was halted for a replacement which failed with
+// *failed: one that ran runs again, one that waited waits again.
+func (h *Host) resume(u *unit, before lifecycle.State, failed *error) error {
+	resumed := lifecycle.Restored()
+	resumed.Failures, resumed.Restarts = before.Failures, before.Restarts
+	outcome := "the one that was to be replaced runs again"
+	var err error
+	if before.Phase == lifecycle.Waiting {
+		resumed.Phase = lifecycle.Waiting
+		outcome = "the one that was to be replaced waits for its next start again"
+	}
 	h.mu.Lock()
-	u.state = lifecycle.Restored()
+	u.state = resumed
+	if resumed.Phase == lifecycle.Waiting {
+		u.due = time.Now().Add(lifecycle.Delay(resumed.Failures)).UTC()
+	}
 	h.mu.Unlock()
-	return h.startAgain(h.ctx, u)
+	if resumed.Phase == lifecycle.Waiting {
+		h.wait(u, lifecycle.Delay(resumed.Failures))
+	} else if err = h.startAgain(h.ctx, u); err != nil {
+		outcome = "the one that was to be replaced cannot be started either; it is tried again"
+	}
+	cause := api.AsError(*failed)
+	*failed = &api.Error{Code: cause.Code, Sentence: cause.Sentence + "; " + outcome, Hint: cause.Hint, Err: *failed}
+	return err
 }
 
 // check refuses what can be refused without asking anyone.
@@ -124,17 +154,16 @@ func (h *Host) check(n vm.Name, cfg vm.Config, st *image.Staged) (*image.Image, 
 	if err != nil {
 		return nil, imageError(err)
 	}
-	return im, checkArguments(n, cfg.Arguments, im)
+	return im, h.checkArguments(n, cfg.Arguments, im)
 }
 
 // checkArguments says whether im can run with these arguments.
-func checkArguments(n vm.Name, a vm.Arguments, im *image.Image) error {
+func (h *Host) checkArguments(n vm.Name, a vm.Arguments, im *image.Image) error {
 	if err := a.Check(); err != nil {
 		return api.Errorf(api.Invalid, "%w", err)
 	}
-	if most := vm.MakeSet(a.CPUs...); len(most) > 0 && most[len(most)-1] >= runtime.NumCPU() {
-		return api.Errorf(api.Invalid, "CPU %d does not exist: this host has %d", most[len(most)-1], runtime.NumCPU()).
-			Hinted("CPUs count from 0")
+	if more := vm.MakeSet(a.CPUs...).Without(h.cpus); len(more) > 0 {
+		return api.Errorf(api.Invalid, "this host has no CPU %v", more).Hinted("it has the CPUs %v", h.cpus)
 	}
 	if _, err := a.CommandLine(n, a.AddName); err != nil {
 		return api.Errorf(api.Invalid, "%w", err)
@@ -161,9 +190,11 @@ func deviceError(err error) error {
 // nil. Like Create with force it checks first and puts the old one back if the
 // new one cannot start.
 func (h *Host) Restart(ctx context.Context, n vm.Name, a *vm.Arguments) error {
-	if err := h.goingDown(); err != nil {
+	over, err := h.mayStart()
+	if err != nil {
 		return err
 	}
+	defer over()
 	unlock, err := h.names.lock(ctx, n)
 	if err != nil {
 		return err
@@ -186,15 +217,13 @@ func (h *Host) Restart(ctx context.Context, n vm.Name, a *vm.Arguments) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := checkArguments(n, record.Config.Arguments, im); err != nil {
-		return err
-	}
-	if err := h.checkDevices(n, record.Config.Arguments, old); err != nil {
+	if err := h.checkArguments(n, record.Config.Arguments, im); err != nil {
 		return err
 	}
 	h.retain(record.Image)
-	if err := h.replace(ctx, old, &unit{state: lifecycle.New(), record: record}); err != nil {
-		return errors.Join(err, h.release(record.Image))
+	if err := h.replace(ctx, old, record); err != nil {
+		h.release(record.Image)
+		return err
 	}
 	h.log.Info("restarted", "unikernel", n)
 	return nil
@@ -218,6 +247,9 @@ func (h *Host) Destroy(ctx context.Context, n vm.Name) (was lifecycle.Phase, err
 	was = u.state.Phase
 	if err := h.advance(ctx, u, lifecycle.StopRequested{}); err != nil {
 		return was, fmt.Errorf("destroying %s: %w", n, err)
+	}
+	if h.unit(n) == u {
+		return was, fmt.Errorf("destroying %s: it is %v still", n, u.state.Phase)
 	}
 	h.log.Info("destroyed", "unikernel", n)
 	return was, nil

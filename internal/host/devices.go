@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 
 	"albatross/internal/api"
+	"albatross/internal/block"
 	"albatross/internal/hostnet"
 	"albatross/internal/image"
 	"albatross/internal/linux"
@@ -38,8 +38,9 @@ func describe(devices []device) (nets []vm.NetInfo, blocks []vm.BlockInfo) {
 	return nets, blocks
 }
 
-// checkDevices says whether bridges and block devices exist and nobody else
-// uses the block devices. What old has will be free.
+// checkDevices says whether the bridges and block devices exist, before anything
+// is done. What old uses will be free. Whether somebody else uses a block device
+// is the claim's to say.
 func (h *Host) checkDevices(n vm.Name, a vm.Arguments, old *unit) error {
 	for _, net := range a.Nets {
 		if _, err := h.net.Bridge(net.HostBridge()); err != nil {
@@ -48,30 +49,17 @@ func (h *Host) checkDevices(n vm.Name, a vm.Arguments, old *unit) error {
 	}
 	for _, b := range a.Blocks {
 		d, err := h.openBlock(n, b)
-		if err != nil && (old == nil || !errors.Is(err, linux.ErrLocked) || !old.uses(n, b)) {
+		switch {
+		case old != nil && errors.Is(err, block.ErrInUse):
+		case err != nil:
 			return err
-		}
-		if err == nil {
+		default:
 			if err := d.fd.Close(); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// uses reports whether the unit has the device that n means by b.
-func (u *unit) uses(n vm.Name, b vm.Block) bool {
-	wanted, err := n.Block(b.HostDevice())
-	if err != nil {
-		return false
-	}
-	for _, have := range u.record.Config.Blocks {
-		if name, err := u.record.Name.Block(have.HostDevice()); err == nil && name == wanted {
-			return true
-		}
-	}
-	return false
 }
 
 // bridgeError tells a client about a bridge that cannot be used.
@@ -146,38 +134,17 @@ func (h *Host) openNet(record store.Unikernel, net vm.Net) (device, error) {
 	return device{fd: tap.FD, isNet: true, net: info, mtu: tap.MTU}, nil
 }
 
-// openBlock opens the block device that n means by b, for one unikernel: the
-// file stays locked as long as any process holds the descriptor.
-func (h *Host) openBlock(n vm.Name, b vm.Block) (_ device, err error) {
+// openBlock opens the block device that n means by b, for one unikernel: it
+// stays locked as long as any process holds the descriptor.
+func (h *Host) openBlock(n vm.Name, b vm.Block) (device, error) {
 	name, err := n.Block(b.HostDevice())
 	if err != nil {
 		return device{}, api.Errorf(api.Invalid, "%w", err)
 	}
-	f, err := os.OpenFile(h.cfg.DB.Block(name), os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return device{}, api.Errorf(api.NotFound, "there is no block device %s", name).
-			Hinted("create it first")
-	}
+	fd, size, err := h.blocks.Attach(name, b.Sector())
 	if err != nil {
-		return device{}, err
+		return device{}, blockError(err)
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	fi, err := f.Stat()
-	if err != nil {
-		return device{}, err
-	}
-	sector := int64(b.Sector())
-	if !fi.Mode().IsRegular() || fi.Size() == 0 || fi.Size()%sector != 0 {
-		return device{}, api.Errorf(api.Invalid, "block device %s has %d bytes, which is no multiple of its sector size %d", name, fi.Size(), sector)
-	}
-	if err := linux.FlockExclusive(f); err != nil {
-		return device{}, api.Errorf(api.InUse, "block device %s is in use: %w", name, err).
-			Hinted("a block device can be used by one unikernel at a time")
-	}
-	fd, err := linux.FromFile(f)
-	if err != nil {
-		return device{}, err
-	}
-	info := vm.BlockInfo{Name: b.Name, Device: b.HostDevice(), SectorSize: b.Sector(), Size: int(fi.Size() >> 20)}
-	return device{fd: fd, block: info, capacity: uint64(fi.Size())}, nil
+	info := vm.BlockInfo{Name: b.Name, Device: b.HostDevice(), SectorSize: b.Sector(), Size: int(size >> 20)}
+	return device{fd: fd, block: info, capacity: uint64(size)}, nil
 }

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -14,11 +13,11 @@ import (
 // Export writes what is recorded as a state file that Albatross 2.7 reads. What
 // it does not know is left out: addresses that were pinned are given, restart
 // behaviours of this project become its restart.
-func (h *Host) Export(w io.Writer) (err error) {
+func (h *Host) Export(w io.Writer) error {
 	records := h.holdRecords()
 	defer func() {
 		for _, u := range records {
-			err = errors.Join(err, h.release(u.Image))
+			h.release(u.Image)
 		}
 	}()
 	state := wire.State{Form: wire.StateCurrent}

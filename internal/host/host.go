@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"albatross/internal/api"
+	"albatross/internal/block"
 	"albatross/internal/hostnet"
 	"albatross/internal/image"
 	"albatross/internal/keeper"
 	"albatross/internal/lifecycle"
 	"albatross/internal/linux"
 	"albatross/internal/paths"
+	"albatross/internal/policy"
 	"albatross/internal/store"
 	"albatross/internal/vm"
 )
@@ -38,21 +40,28 @@ type Host struct {
 	net     *hostnet.Net
 	keeper  *keeperLink
 	console *consoleLink
+	blocks  *block.Store
 	uids    uids
 	null    *linux.FD
+	cpus    vm.Set[int] // that the host has
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup // goroutines of the host
 
-	names nameLocks
+	names      nameLocks
+	blockNames nameLocks
+	policies   sync.Mutex     // held while a policy changes, in the tree and in the store
+	starts     sync.WaitGroup // operations that may start something
 
-	mu    sync.Mutex
-	units map[vm.Name]*unit    // guarded by mu
-	runs  map[string]*run      // guarded by mu; by the keeper's id
-	refs  map[image.Digest]int // guarded by mu; records and operations that need an image
-	ended []api.Ended          // guarded by mu; oldest first
-	down  bool                 // guarded by mu; the host goes down
+	mu      sync.Mutex
+	units   map[vm.Name]*unit    // guarded by mu
+	runs    map[string]*run      // guarded by mu; by the keeper's id
+	refs    map[image.Digest]int // guarded by mu; records and operations that need an image
+	tree    *policy.Tree         // guarded by mu
+	devices map[vm.Name]vm.Name  // guarded by mu; the unikernel that has a block device
+	ended   []api.Ended          // guarded by mu; oldest first
+	down    bool                 // guarded by mu; the host goes down
 }
 
 // unit is a unikernel that has a record, or is about to. Its fields are written
@@ -73,7 +82,7 @@ type run struct {
 	id      string
 	unit    *unit
 	uid     int
-	process keeper.Process // written before the run is published
+	process keeper.Process // guarded by Host.mu until the start is over; no PID: the keeper has not answered
 	exited  chan struct{}  // closed when the process has ended
 	exit    keeper.Process // how; valid once exited is closed
 	lost    bool           // the keeper died, and the process with it; like exit
@@ -86,7 +95,7 @@ const mostEnded = 256
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Host, err error) {
 	h := &Host{
 		cfg: cfg, log: log,
-		units: map[vm.Name]*unit{}, runs: map[string]*run{}, refs: map[image.Digest]int{},
+		units: map[vm.Name]*unit{}, runs: map[string]*run{}, refs: map[image.Digest]int{}, devices: map[vm.Name]vm.Name{},
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	defer func() {
@@ -94,9 +103,6 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Host, err error
 			err = errors.Join(err, h.Close())
 		}
 	}()
-	if os.Geteuid() == 0 {
-		h.uids = uids{base: uidBase, count: uidCount}
-	}
 	if err := h.openDirectories(); err != nil {
 		return nil, err
 	}
@@ -104,6 +110,12 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Host, err error
 		return nil, err
 	}
 	if err := h.importState(ctx); err != nil {
+		return nil, err
+	}
+	if err := h.restorePolicies(); err != nil {
+		return nil, err
+	}
+	if err := h.restoreBlocks(); err != nil {
 		return nil, err
 	}
 	h.console = newConsoleLink(h, cfg.Tmp.Console())
@@ -118,10 +130,8 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Host, err error
 
 // openDirectories locks the database directory and opens what is in it.
 func (h *Host) openDirectories() (err error) {
-	for _, dir := range []string{string(h.cfg.DB), h.cfg.DB.Blocks()} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
+	if err := os.MkdirAll(string(h.cfg.DB), 0o700); err != nil {
+		return err
 	}
 	for _, dir := range []string{string(h.cfg.Tmp), h.cfg.Tmp.Util(), h.cfg.Tmp.FIFOs()} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -137,7 +147,10 @@ func (h *Host) openDirectories() (err error) {
 	if h.store, err = store.Open(h.cfg.DB.State()); err != nil {
 		return err
 	}
-	h.images, err = image.OpenStore(h.cfg.DB.Images())
+	if h.images, err = image.OpenStore(h.cfg.DB.Images()); err != nil {
+		return err
+	}
+	h.blocks, err = block.Open(h.cfg.DB.Blocks())
 	return err
 }
 
@@ -153,8 +166,37 @@ func (h *Host) openHost() error {
 	if err := null.Close(); err != nil {
 		return err
 	}
-	h.net, err = hostnet.Open()
-	return err
+	if h.net, err = hostnet.Open(); err != nil {
+		return err
+	}
+	cpus, err := linux.CPUs()
+	if err != nil {
+		return err
+	}
+	h.cpus = vm.MakeSet(cpus...)
+	root, err := h.discover()
+	if err != nil {
+		return err
+	}
+	h.tree = policy.New(root)
+	return h.openUIDs()
+}
+
+// openUIDs finds out whether unikernels can have users of their own.
+func (h *Host) openUIDs() error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	mapped, err := linux.MapsIDs(uidBase, uidCount)
+	if err != nil {
+		return err
+	}
+	if !mapped {
+		h.log.Warn("this user namespace has no user ids for unikernels: all run as the user of albatrossd")
+		return nil
+	}
+	h.uids = uids{base: uidBase, count: uidCount}
+	return nil
 }
 
 // Close finishes what is under way, begins nothing new, and leaves all
@@ -211,12 +253,15 @@ func (h *Host) allUnits() []*unit {
 	return all
 }
 
-// goingDown says why nothing may be started any more, or nil.
-func (h *Host) goingDown() error {
+// mayStart says why nothing may be started any more; else it returns how to tell
+// that the operation, which may start something, is over.
+func (h *Host) mayStart() (over func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.down {
-		return api.Errorf(api.Unavailable, "the host is going down: no unikernel is started any more")
+		return nil, api.Errorf(api.Unavailable, "the host is going down: no unikernel is started any more").
+			Hinted("start albatrossd again")
 	}
-	return nil
+	h.starts.Add(1)
+	return h.starts.Done, nil
 }

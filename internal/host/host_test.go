@@ -42,7 +42,10 @@ func TestMain(m *testing.M) {
 }
 
 func serveKeeper(path string) error {
-	l, err := keeper.Listen(path)
+	if err := keeper.Confine(); err != nil {
+		return err
+	}
+	l, err := keeper.Listen(path, path+".lock")
 	if err != nil {
 		return err
 	}
@@ -138,8 +141,12 @@ func (w *world) leftovers() error {
 	}
 	w.host.mu.Lock()
 	defer w.host.mu.Unlock()
-	if len(w.host.runs)+len(w.host.refs)+len(w.host.uids.used) > 0 {
-		errs = append(errs, fmt.Errorf("runs %v, image references %v, user ids %v are left", w.host.runs, w.host.refs, w.host.uids.used))
+	if len(w.host.runs)+len(w.host.refs)+len(w.host.uids.used)+len(w.host.devices) > 0 {
+		errs = append(errs, fmt.Errorf("runs %v, image references %v, user ids %v, devices %v are left",
+			w.host.runs, w.host.refs, w.host.uids.used, w.host.devices))
+	}
+	if use := w.host.tree.Use(vm.Path{}); use.Unikernels > 0 || use.Memory > 0 {
+		errs = append(errs, fmt.Errorf("%+v is still reserved", use))
 	}
 	return errors.Join(errs...)
 }
@@ -173,7 +180,7 @@ func (w *world) create(n, guestName string, cfg vm.Config, force bool) error {
 
 func (w *world) createImage(n string, b []byte, cfg vm.Config, force bool) error {
 	w.t.Helper()
-	st, err := w.host.Stage(w.t.Context(), bytes.NewReader(b), false)
+	st, err := w.host.Stage(w.t.Context(), bytes.NewReader(b), int64(len(b)), false)
 	if err != nil {
 		return err
 	}

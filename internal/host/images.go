@@ -6,17 +6,36 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
+	"syscall"
 
 	"albatross/internal/api"
 	"albatross/internal/image"
+	"albatross/internal/linux"
 )
 
-// Stage takes an image while it arrives. The caller commits it by Create or
-// discards it.
-func (h *Host) Stage(ctx context.Context, r io.Reader, compressed bool) (*image.Staged, error) {
-	st, err := h.images.Stage(ctx, r, image.StageOptions{Compressed: compressed, MaxSize: h.cfg.MaxImage})
+// diskReserve is what an image must leave free on the disk, in bytes.
+const diskReserve = 64 << 20
+
+// Stage takes an image of so many bytes, before unpacking, while it arrives. The
+// caller commits it by Create or discards it.
+func (h *Host) Stage(ctx context.Context, r io.Reader, size int64, compressed bool) (*image.Staged, error) {
+	free, err := linux.FreeBytes(h.cfg.DB.Images())
+	if err != nil {
+		return nil, err
+	}
+	most := h.cfg.MaxImage
+	if room := int64(min(free, math.MaxInt64)) - diskReserve; room < most {
+		most = room
+	}
+	if size > most && most < h.cfg.MaxImage {
+		return nil, noSpace(nil)
+	}
+	st, err := h.images.Stage(ctx, r, image.StageOptions{Compressed: compressed, MaxSize: max(most, 1)})
 	switch {
+	case errors.Is(err, image.ErrTooLarge) && most < h.cfg.MaxImage, errors.Is(err, syscall.ENOSPC):
+		return nil, noSpace(err)
 	case errors.Is(err, image.ErrTooLarge):
 		return nil, api.Errorf(api.Resource, "the image is larger than %d MB: %w", h.cfg.MaxImage>>20, err).
 			Hinted("albatrossd --max-image allows more")
@@ -24,6 +43,11 @@ func (h *Host) Stage(ctx context.Context, r io.Reader, compressed bool) (*image.
 		return nil, imageError(err)
 	}
 	return st, nil
+}
+
+func noSpace(err error) error {
+	return (&api.Error{Code: api.Resource, Sentence: "there is not enough space left on the disk for the image", Err: err}).
+		Hinted("free some on the file system of albatrossd's --dbdir")
 }
 
 // imageError turns an error of reading an image into one for clients.
@@ -37,17 +61,17 @@ func imageError(err error) error {
 
 // hold commits a staged image and keeps it in the store until release.
 func (h *Host) hold(st *image.Staged) error {
-	h.mu.Lock()
-	h.refs[st.Digest()]++
-	h.mu.Unlock()
+	h.retain(st.Digest())
 	if err := st.Commit(); err != nil {
-		return errors.Join(fmt.Errorf("storing the image: %w", err), h.release(st.Digest()))
+		h.release(st.Digest())
+		return fmt.Errorf("storing the image: %w", err)
 	}
 	return nil
 }
 
-// release drops one use of an image; the last one removes it.
-func (h *Host) release(d image.Digest) error {
+// release drops one use of an image; the last one removes it. An image that
+// cannot be removed is removed at the next start.
+func (h *Host) release(d image.Digest) {
 	h.mu.Lock()
 	h.refs[d]--
 	last := h.refs[d] <= 0
@@ -56,9 +80,11 @@ func (h *Host) release(d image.Digest) error {
 	}
 	h.mu.Unlock()
 	if !last {
-		return nil
+		return
 	}
-	return h.removeUnused(d)
+	if err := h.removeUnused(d); err != nil {
+		h.log.Warn("cannot remove an unused image", "image", d, "error", err)
+	}
 }
 
 // removeUnused removes an image unless someone began to use it meanwhile. The
@@ -78,11 +104,12 @@ func (h *Host) collectImages() error {
 	if err != nil {
 		return err
 	}
-	var errs []error
 	for _, d := range all {
-		errs = append(errs, h.removeUnused(d))
+		if err := h.removeUnused(d); err != nil {
+			h.log.Warn("cannot remove an unused image", "image", d, "error", err)
+		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // openImage opens and reads a stored image.

@@ -71,7 +71,7 @@ func (h *Host) readState(ctx context.Context, f *os.File) (*imported, error) {
 	}
 	hash := sha256.New()
 	sink := func(header wire.Header, o wire.Octets, content io.Reader) error {
-		st, err := h.Stage(ctx, content, o.Compressed)
+		st, err := h.Stage(ctx, content, o.Size, o.Compressed)
 		if err == nil {
 			in.staged[header.Name] = st
 		}

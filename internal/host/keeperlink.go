@@ -49,7 +49,8 @@ func (h *Host) connectKeeper(ctx context.Context) (*keeperLink, error) {
 }
 
 // watch waits for the connection to break, and mends it: a keeper that is gone
-// has taken its processes with it.
+// has taken its processes with it. A new connection is used by others only once
+// stock was taken, so that no start comes in between.
 func (l *keeperLink) watch(c *keeper.Client) {
 	defer close(l.done)
 	for {
@@ -59,11 +60,14 @@ func (l *keeperLink) watch(c *keeper.Client) {
 			return
 		}
 		l.h.log.Error("the keeper is gone; waiting for it")
-		if c = l.reconnect(); c == nil {
-			return
-		}
-		l.set(c)
-		if err := l.h.takeStock(c); err != nil {
+		for {
+			if c = l.reconnect(); c == nil {
+				return
+			}
+			err := l.h.takeStock(c)
+			if err == nil {
+				break
+			}
 			l.h.log.Error("after the keeper came back", "error", err)
 			_ = c.Close() // try again
 		}
@@ -107,24 +111,36 @@ func (l *keeperLink) close() {
 	<-l.done
 }
 
-func (l *keeperLink) spawn(ctx context.Context, s keeper.Spawn, fds []int) (keeper.Process, error) {
-	c, err := l.get()
-	if err != nil {
-		return keeper.Process{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, keeperTime)
-	defer cancel()
-	return c.Spawn(ctx, s, fds)
-}
-
-func (l *keeperLink) signal(ctx context.Context, id string, sig syscall.Signal) error {
+// spawn starts the process of r. An answer of a keeper that is gone by now is an
+// error: whether r was among what was lost cannot be told any more.
+func (l *keeperLink) spawn(ctx context.Context, r *run, s keeper.Spawn, fds []int) error {
 	c, err := l.get()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, keeperTime)
 	defer cancel()
-	return c.Signal(ctx, id, sig)
+	p, err := c.Spawn(ctx, s, fds)
+	if err != nil {
+		return err
+	}
+	l.h.mu.Lock()
+	r.process = p
+	l.h.mu.Unlock()
+	if now, err := l.get(); err != nil || now != c {
+		return keeper.ErrClosed
+	}
+	return nil
+}
+
+func (l *keeperLink) signal(ctx context.Context, id string, sig syscall.Signal, why keeper.Purpose) error {
+	c, err := l.get()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keeperTime)
+	defer cancel()
+	return c.Signal(ctx, id, sig, why)
 }
 
 func (l *keeperLink) forget(ctx context.Context, id string) error {
@@ -137,8 +153,10 @@ func (l *keeperLink) forget(ctx context.Context, id string) error {
 	return c.Forget(ctx, id)
 }
 
-// takeStock compares the runs with what a new connection's keeper has: what it
-// does not know has died with the old one.
+// takeStock compares the runs with what a new connection's keeper has, and has
+// others use the connection. A run that the keeper does not know has died with
+// the one before; one that is being started is the starter's to look after; a
+// process that is nobody's is stopped.
 func (h *Host) takeStock(c *keeper.Client) error {
 	ctx, cancel := context.WithTimeout(h.ctx, keeperTime)
 	defer cancel()
@@ -153,14 +171,19 @@ func (h *Host) takeStock(c *keeper.Client) error {
 	h.mu.Lock()
 	lost := map[*run]keeper.Process{}
 	for id, r := range h.runs {
-		if !known[id] {
+		if !known[id] && r.process.PID != 0 {
 			lost[r] = r.process
 		}
 	}
 	h.mu.Unlock()
+	if err := c.Watch(ctx); err != nil {
+		return err
+	}
+	h.keeper.set(c)
 	for r, p := range lost {
 		p.Ended, p.Status = time.Now().UTC(), syscall.WaitStatus(syscall.SIGKILL)
 		h.end(r, p, true)
 	}
-	return c.Watch(ctx)
+	h.do(func() { h.removeStrays(has) })
+	return nil
 }

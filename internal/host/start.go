@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"albatross/internal/api"
@@ -48,7 +49,7 @@ func (h *Host) start(ctx context.Context, u *unit) (err error) {
 	var back undo.Stack
 	defer back.Fail(&err)
 	l := &launch{unit: u}
-	defer func() { err = errors.Join(err, l.close()) }()
+	defer h.closing("what a unikernel was started with", l.close)
 	if err := h.gather(l); err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ func (h *Host) start(ctx context.Context, u *unit) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
+	defer h.closing("a program", p.close)
 	r, err := h.spawn(ctx, u, p, &back)
 	if err != nil {
 		return err
@@ -90,6 +91,14 @@ func (h *Host) start(ctx context.Context, u *unit) (err error) {
 	u.run = r
 	u.nets, u.blocks = describe(l.devices)
 	return nil
+}
+
+// closing closes what was only needed to start a process. That this fails is no
+// reason to stop the process.
+func (h *Host) closing(what string, close func() error) {
+	if err := close(); err != nil {
+		h.log.Error("closing "+what, "error", err)
+	}
 }
 
 // gather opens the image and the devices.
@@ -158,44 +167,66 @@ func (h *Host) spawn(ctx context.Context, u *unit, p *program, back *undo.Stack)
 	if err != nil {
 		return nil, err
 	}
-	back.Add(func() error { h.uids.release(uid); return nil })
-	id := u.record.ID + "." + newID()
-	r := &run{id: id, unit: u, uid: uid, exited: make(chan struct{})}
-	r.process.Started = time.Now().UTC()
+	r := &run{id: u.record.ID + "." + newID(), unit: u, uid: uid, exited: make(chan struct{})}
 	h.mu.Lock()
-	h.runs[id] = r
+	h.runs[r.id] = r
 	h.mu.Unlock()
-	back.Add(func() error {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		delete(h.runs, id)
-		return nil
-	})
 	// From here on there may be a process, even if the answer does not arrive.
-	back.Add(func() error { return h.unspawn(r) })
-	s := keeper.Spawn{ID: id, Name: u.record.Name.Wire(), Argv: p.argv, UID: uid, GID: uid}
-	process, err := h.keeper.spawn(ctx, s, p.fds)
-	if err != nil {
+	back.Add(func() error { h.abandon(r); return nil })
+	s := keeper.Spawn{ID: r.id, Name: u.record.Name.Wire(), UID: uid, GID: uid, CPUs: u.record.Config.CPUs}
+	for _, arg := range p.argv {
+		s.Argv = append(s.Argv, []byte(arg))
+	}
+	if err := h.keeper.spawn(ctx, r, s, p.fds); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", u.record.Name, err)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	r.process = process
 	return r, nil
 }
 
-// unspawn ends the process of a start that failed, if there is one.
-func (h *Host) unspawn(r *run) error {
+// abandon ends and forgets a process that no unit wants, if there is one, and
+// gives back its user id. If that cannot be done now it is tried until it can:
+// another process must not get the id while this one may live.
+func (h *Host) abandon(r *run) {
+	if h.tryAbandon(r) {
+		return
+	}
+	h.log.Warn("cannot end a process that nobody wants; trying on", "unikernel", r.unit.record.Name, "id", r.id)
+	h.do(func() {
+		for !h.tryAbandon(r) {
+			select {
+			case <-h.ctx.Done(): // the next daemon finds it
+				return
+			case <-time.After(abandonRetry):
+			}
+		}
+	})
+}
+
+// abandonRetry is the time between attempts to end a process.
+const abandonRetry = time.Second
+
+func (h *Host) tryAbandon(r *run) bool {
 	ctx := context.WithoutCancel(h.ctx)
-	if !h.signalUnlessUnknown(ctx, r) {
-		return nil
+	err := h.keeper.signal(ctx, r.id, syscall.SIGKILL, keeper.Drop)
+	if err != nil && !errors.Is(err, keeper.ErrUnknown) {
+		return false
 	}
-	timer := time.NewTimer(endTime)
-	defer timer.Stop()
-	select {
-	case <-r.exited:
-	case <-timer.C:
-		return fmt.Errorf("its process %d does not end", r.process.PID)
+	if err == nil {
+		timer := time.NewTimer(endTime)
+		defer timer.Stop()
+		select {
+		case <-r.exited:
+		case <-timer.C:
+			return false
+		}
 	}
-	return h.keeper.forget(ctx, r.id)
+	// It never came to be, or has ended; the keeper may remember its end.
+	if err := h.keeper.forget(ctx, r.id); err != nil && !errors.Is(err, keeper.ErrUnknown) {
+		return false
+	}
+	h.uids.release(r.uid)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.runs, r.id)
+	return true
 }

@@ -94,9 +94,10 @@ func (c *Client) List(ctx context.Context) ([]Process, error) {
 	return all, nil
 }
 
-// Signal sends a signal to a process. A process that ended is [ErrUnknown].
-func (c *Client) Signal(ctx context.Context, id string, sig syscall.Signal) error {
-	_, err := c.ask(ctx, request{Op: opSignal, ID: id, Signal: int(sig)}, nil)
+// Signal sends a signal to a process, and has the keeper remember why. A process
+// that ended is [ErrUnknown].
+func (c *Client) Signal(ctx context.Context, id string, sig syscall.Signal, why Purpose) error {
+	_, err := c.ask(ctx, request{Op: opSignal, ID: id, Signal: int(sig), Stop: why}, nil)
 	return err
 }
 
@@ -121,10 +122,7 @@ func (c *Client) ask(ctx context.Context, req request, fds []int) ([]reply, erro
 	c.mu.Unlock()
 	defer c.abandon(req.Number)
 
-	c.sending.Lock()
-	err := send(c.conn, req, fds)
-	c.sending.Unlock()
-	if err != nil {
+	if err := c.send(ctx, req, fds); err != nil {
 		return nil, fmt.Errorf("asking the keeper to %s: %w", req.Op, err)
 	}
 	var all []reply
@@ -141,6 +139,20 @@ func (c *Client) ask(ctx context.Context, req request, fds []int) ([]reply, erro
 			return nil, fmt.Errorf("asking the keeper to %s: %w", req.Op, ctx.Err())
 		}
 	}
+}
+
+// send writes a request before the deadline of ctx.
+func (c *Client) send(ctx context.Context, req request, fds []int) error {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	deadline, _ := ctx.Deadline() // the zero time is none
+	if err := c.conn.SetWriteDeadline(deadline); err != nil {
+		return err
+	}
+	return send(c.conn, req, fds)
 }
 
 func (c *Client) abandon(number uint64) {

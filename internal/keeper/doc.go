@@ -18,8 +18,8 @@
 //	   ├───────────────────────────────────────▶
 //	   │     {process}, {process}, …, {}       │
 //	   ◀───────────────────────────────────────┤
-//	   │ signal {id, number}                   │
-//	   ├───────────────────────────────────────▶
+//	   │ signal {id, number, purpose}          │
+//	   ├───────────────────────────────────────▶  remembers the purpose
 //
 // One packet of a SOCK_SEQPACKET unix socket is one message in JSON, with
 // descriptors as SCM_RIGHTS. Requests carry a number that their answers repeat;

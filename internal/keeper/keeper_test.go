@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,7 +21,10 @@ import (
 // of its process, so it needs one of its own.
 func TestMain(m *testing.M) {
 	if path := os.Getenv("KEEPER_TEST_SOCKET"); path != "" {
-		l, err := Listen(path)
+		l, err := Listen(path, path+".lock")
+		if err == nil {
+			err = Confine()
+		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -114,7 +118,7 @@ func spawnShell(t *testing.T, c *Client, id, script string) (*os.File, Process, 
 	defer sh.Close()
 	defer w.Close()
 	fds := []int{int(r.Fd()), int(w.Fd()), int(w.Fd()), int(sh.Fd())}
-	p, err := c.Spawn(t.Context(), Spawn{ID: id, Name: id, Argv: []string{"sh", "-c", script}}, fds)
+	p, err := c.Spawn(t.Context(), Spawn{ID: id, Name: id, Argv: [][]byte{[]byte("sh"), []byte("-c"), []byte(script)}}, fds)
 	t.Cleanup(func() { r.Close() })
 	return r, p, err
 }
@@ -165,20 +169,20 @@ func TestRefusals(t *testing.T) {
 	if err := c.Forget(t.Context(), "one"); err == nil || errors.Is(err, ErrUnknown) {
 		t.Errorf("forgetting a running process: %v", err)
 	}
-	if err := c.Signal(t.Context(), "two", syscall.SIGKILL); !errors.Is(err, ErrUnknown) {
+	if err := c.Signal(t.Context(), "two", syscall.SIGKILL, NoPurpose); !errors.Is(err, ErrUnknown) {
 		t.Errorf("signal to nobody: %v", err)
 	}
 	null, err := os.Open(os.DevNull)
 	must(t, err)
 	defer null.Close()
 	fd := int(null.Fd())
-	if _, err := c.Spawn(t.Context(), Spawn{ID: "bad", Argv: []string{"x"}}, []int{fd, fd, fd, fd}); err == nil {
+	if _, err := c.Spawn(t.Context(), Spawn{ID: "bad", Argv: [][]byte{[]byte("x")}}, []int{fd, fd, fd, fd}); err == nil {
 		t.Error("executing /dev/null worked")
 	}
 	if all, err := c.List(t.Context()); err != nil || len(all) != 1 {
 		t.Errorf("list is %v, %v; want one process", all, err)
 	}
-	must(t, c.Signal(t.Context(), "one", syscall.SIGKILL))
+	must(t, c.Signal(t.Context(), "one", syscall.SIGKILL, NoPurpose))
 }
 
 // TestRemembersWhileNobodyWatches is what the keeper is for: the daemon goes
@@ -212,7 +216,7 @@ func TestRemembersWhileNobodyWatches(t *testing.T) {
 	if len(all) != 3 {
 		t.Errorf("list is %v; want three processes", all)
 	}
-	must(t, c.Signal(t.Context(), "stays", syscall.SIGKILL))
+	must(t, c.Signal(t.Context(), "stays", syscall.SIGKILL, NoPurpose))
 	if p := e.next(t); p.ID != "stays" || p.PID != stays.PID || p.Status.Signal() != syscall.SIGKILL {
 		t.Errorf("exit is %+v", p)
 	}
@@ -253,6 +257,121 @@ func TestManyInParallel(t *testing.T) {
 	}
 }
 
+// TestChildIsConfined looks at a child from outside: it has what it was given
+// and nothing else.
+func TestChildIsConfined(t *testing.T) {
+	path, keeperPID := startKeeper(t)
+	c, _ := dial(t, path)
+	_, p, err := spawnShell(t, c, "one", "sleep 100")
+	must(t, err)
+	proc := fmt.Sprintf("/proc/%d/", p.PID)
+	status, err := os.ReadFile(proc + "status")
+	must(t, err)
+	for _, want := range []string{"NoNewPrivs:\t1\n", "CapBnd:\t0000000000000000\n"} {
+		if os.Getuid() == 0 && !strings.Contains(string(status), want) {
+			t.Errorf("status has no %q:\n%s", want, status)
+		}
+	}
+	limits, err := os.ReadFile(proc + "limits")
+	must(t, err)
+	if !regexp.MustCompile(`Max core file size +0 +0 `).Match(limits) {
+		t.Errorf("core dumps are allowed:\n%s", limits)
+	}
+	fds, err := os.ReadDir(proc + "fd")
+	must(t, err)
+	if len(fds) != 4 {
+		t.Errorf("the child has %d descriptors, want the 4 it was given", len(fds))
+	}
+	must(t, syscall.Kill(keeperPID, syscall.SIGKILL))
+	for deadline := time.Now().Add(10 * time.Second); syscall.Kill(p.PID, 0) == nil; time.Sleep(time.Millisecond) {
+		if stat, err := os.ReadFile(proc + "stat"); err == nil && strings.Contains(string(stat), ") Z ") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the child outlives the keeper")
+		}
+	}
+}
+
+func TestCPUsAndUser(t *testing.T) {
+	path, _ := startKeeper(t)
+	c, e := dial(t, path)
+	must(t, c.Watch(t.Context()))
+	sh, err := os.Open("/bin/sh")
+	must(t, err)
+	defer sh.Close()
+	r, w, err := os.Pipe()
+	must(t, err)
+	defer r.Close()
+	s := Spawn{ID: "x", Name: "x", Argv: [][]byte{[]byte("sh"), []byte("-c"), []byte("grep -E '^(Uid|Groups|Cpus_allowed_list)' /proc/self/status; printf '%s' \"$0\""), {0xff, 0xfe}}, CPUs: []int{0}}
+	if os.Getuid() == 0 {
+		s.UID, s.GID = 1_900_000_123, 1_900_000_123
+	}
+	fds := []int{int(r.Fd()), int(w.Fd()), int(w.Fd()), int(sh.Fd())}
+	_, err = c.Spawn(t.Context(), s, fds)
+	must(t, err)
+	must(t, w.Close())
+	e.next(t)
+	must(t, c.Forget(t.Context(), "x"))
+	out, err := io.ReadAll(r)
+	must(t, err)
+	want := []string{"Cpus_allowed_list:\t0\n", "\xff\xfe"}
+	if os.Getuid() == 0 {
+		want = append(want, "Uid:\t1900000123\t1900000123\t1900000123\t1900000123\n", "Groups:\t \n")
+	}
+	for _, want := range want {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the child says %q, without %q", out, want)
+		}
+	}
+	s.ID, s.CPUs = "y", []int{1000}
+	if _, err := c.Spawn(t.Context(), s, fds[:1]); err == nil {
+		t.Error("spawned with one descriptor")
+	}
+	if _, _, err := spawnShell(t, c, "z", "exit 0"); err != nil {
+		t.Errorf("after a failed spawn: %v", err)
+	}
+}
+
+// TestPurposeIsRemembered kills, and asks with another connection why.
+func TestPurposeIsRemembered(t *testing.T) {
+	path, _ := startKeeper(t)
+	c, _ := dial(t, path)
+	for _, why := range []Purpose{Drop, Keep, NoPurpose} {
+		_, _, err := spawnShell(t, c, "p"+string(why), "sleep 100")
+		must(t, err)
+		must(t, c.Signal(t.Context(), "p"+string(why), syscall.SIGKILL, why))
+	}
+	must(t, c.Close())
+	c, e := dial(t, path)
+	must(t, c.Watch(t.Context()))
+	for range 3 {
+		if p := e.next(t); p.ID != "p"+string(p.Stopped) {
+			t.Errorf("process %s was stopped to %q", p.ID, p.Stopped)
+		}
+	}
+}
+
+// TestLastConnectionHasTheKeeper takes the keeper from a connection in use.
+func TestLastConnectionHasTheKeeper(t *testing.T) {
+	path, _ := startKeeper(t)
+	first, _ := dial(t, path)
+	_, _, err := spawnShell(t, first, "one", "sleep 100")
+	must(t, err)
+	second, _ := dial(t, path) // which alone changes nothing
+	if _, err := first.List(t.Context()); err != nil {
+		t.Errorf("the first connection: %v", err)
+	}
+	if all, err := second.List(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("the second connection: %v, %v", all, err)
+	}
+	select {
+	case <-first.Done():
+	case <-time.After(10 * time.Second):
+		t.Error("the first connection goes on")
+	}
+}
+
 func TestGarbageEndsConnectionOnly(t *testing.T) {
 	path, _ := startKeeper(t)
 	c, _ := dial(t, path)
@@ -273,7 +392,7 @@ func TestGarbageEndsConnectionOnly(t *testing.T) {
 func TestSecondKeeperRefuses(t *testing.T) {
 	path, _ := startKeeper(t)
 	dial(t, path)
-	if l, err := Listen(path); err == nil {
+	if l, err := Listen(path, path+".lock"); err == nil {
 		l.Close()
 		t.Error("a second keeper listens on the same socket")
 	}

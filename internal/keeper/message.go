@@ -23,12 +23,24 @@ const (
 
 // Spawn asks for a process.
 type Spawn struct {
-	ID   string   // names this one process, never used again
+	ID   string   // names this one process; the daemon never uses it again
 	Name string   // for people; the daemon's name of the unikernel
-	Argv []string // the environment is empty
+	Argv [][]byte // any bytes but zero; the environment is empty
 	UID  int      // user and group to run as; 0: the keeper's own
 	GID  int
+	CPUs []int `json:",omitempty"` // the CPUs it may run on; none: those of the keeper
 }
+
+// Purpose says why a process was told to end, so that a daemon that comes later
+// knows what the one before it was about.
+type Purpose string
+
+// The purposes.
+const (
+	NoPurpose Purpose = ""     // nobody told it to end
+	Drop      Purpose = "drop" // its unikernel is to be gone
+	Keep      Purpose = "keep" // its unikernel is to be started again, or to be replaced
+)
 
 // Process is what the keeper knows about a process it started.
 type Process struct {
@@ -36,7 +48,8 @@ type Process struct {
 	PID      int
 	UID      int
 	Started  time.Time
-	Ended    time.Time          `json:",omitzero"` // zero: it runs
+	Stopped  Purpose            `json:",omitempty"` // why it was told to end
+	Ended    time.Time          `json:",omitzero"`  // zero: it runs
 	Status   syscall.WaitStatus // once it ended
 }
 
@@ -58,9 +71,10 @@ var codes = map[string]error{"unknown": ErrUnknown, "exists": ErrExists}
 type request struct {
 	Number uint64
 	Op     string
-	Spawn  *Spawn `json:",omitempty"`
-	ID     string `json:",omitempty"`
-	Signal int    `json:",omitempty"`
+	Spawn  *Spawn  `json:",omitempty"`
+	ID     string  `json:",omitempty"`
+	Signal int     `json:",omitempty"`
+	Stop   Purpose `json:",omitempty"`
 }
 
 // reply is a message of the keeper: an answer, one of several to a list (More),

@@ -9,12 +9,17 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
+	"time"
 )
 
 // Keeper serves the protocol.
 type Keeper struct {
 	log   *slog.Logger
 	table *table
+
+	mu      sync.Mutex
+	current *tenure // guarded by mu; of the connection that asked last
 }
 
 // New returns a keeper that has no processes. A process may have one keeper
@@ -27,16 +32,25 @@ func New(log *slog.Logger) *Keeper {
 }
 
 // Listen makes the keeper's socket, which only its own user may open. A socket
-// that a dead keeper left is replaced; that of a living one is an error.
-func Listen(path string) (*net.UnixListener, error) {
-	addr := &net.UnixAddr{Net: "unixpacket", Name: path}
-	if c, err := net.DialUnix(addr.Net, nil, addr); err == nil {
-		return nil, errors.Join(fmt.Errorf("another keeper listens on %s", path), c.Close())
+// that a dead keeper left is replaced; while another one lives, which has the
+// file lock locked, it is an error.
+func Listen(path, lock string) (*net.UnixListener, error) {
+	// The descriptor is never closed: the keeper is one until its process ends.
+	fd, err := syscall.Open(lock, syscall.O_RDWR|syscall.O_CREAT|syscall.O_CLOEXEC|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", lock, err)
 	}
+	if err := syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another keeper listens on %s: %w", path, err), syscall.Close(fd))
+	}
+	return listen(path)
+}
+
+func listen(path string) (*net.UnixListener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	l, err := net.ListenUnix(addr.Net, addr)
+	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Net: "unixpacket", Name: path})
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +60,8 @@ func Listen(path string) (*net.UnixListener, error) {
 	return l, nil
 }
 
-// Serve answers on l until ctx ends. It leaves all processes running.
+// Serve answers on l until ctx ends. Processes end with the program that called
+// New, not with Serve.
 func (k *Keeper) Serve(ctx context.Context, l *net.UnixListener) error {
 	var conns sync.WaitGroup
 	defer conns.Wait()
@@ -68,15 +83,42 @@ func (k *Keeper) Serve(ctx context.Context, l *net.UnixListener) error {
 	}
 }
 
+// takeOver ends the connection that had the keeper, waits until nothing of it is
+// under way, and returns how to leave the keeper to the next.
+func (k *Keeper) takeOver(cancel context.CancelFunc) (leave func()) {
+	done := make(chan struct{})
+	k.mu.Lock()
+	before := k.current
+	k.current = &tenure{cancel, done}
+	k.mu.Unlock()
+	if before != nil {
+		before.cancel()
+		<-before.done
+	}
+	return func() { close(done) }
+}
+
+// tenure is the time that one connection has the keeper for.
+type tenure struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
 // conn is one connection; answers and exits share its socket.
 type conn struct {
 	*net.UnixConn
 	mu sync.Mutex // held while a message is written
 }
 
+// sendTime is how long a daemon may leave a message unread.
+const sendTime = 30 * time.Second
+
 func (c *conn) send(r reply) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.SetWriteDeadline(time.Now().Add(sendTime)); err != nil {
+		return err
+	}
 	return send(c.UnixConn, r, nil)
 }
 
@@ -92,6 +134,12 @@ func (k *Keeper) serve(ctx context.Context, uc *net.UnixConn) error {
 		return err
 	}
 	c := &conn{UnixConn: uc}
+	var leave func()
+	defer func() {
+		if leave != nil {
+			leave()
+		}
+	}()
 	buf, rights := make([]byte, maxMessage), make([]byte, 4096)
 	for {
 		var req request
@@ -101,6 +149,13 @@ func (k *Keeper) serve(ctx context.Context, uc *net.UnixConn) error {
 			return nil
 		case err != nil:
 			return err
+		}
+		if leave == nil {
+			leave = k.takeOver(cancel)
+		}
+		if ctx.Err() != nil { // another one has the keeper by now
+			closeFDs(fds)
+			return nil
 		}
 		if req.Op == opWatch {
 			watching.Go(func() { k.forward(ctx, c, cancel) })
@@ -135,7 +190,7 @@ func (k *Keeper) answer(c *conn, req request, fds []int) error {
 	case opForget:
 		err = k.table.forget(req.ID)
 	case opSignal:
-		err = k.table.signal(req.ID, req.Signal)
+		err = k.table.signal(req.ID, req.Signal, req.Stop)
 	default:
 		err = fmt.Errorf("unknown operation %q", req.Op)
 	}

@@ -2,7 +2,6 @@ package keeper
 
 import (
 	"fmt"
-	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -19,6 +18,7 @@ type table struct {
 	watch   map[*watcher]bool // guarded by mu
 	spawned chan struct{}     // tells the reaper that there may be children again
 	forks   chan func()       // done by forker
+	cpus    cpuSet            // that the keeper runs on
 }
 
 // child is one process and what is held for it.
@@ -42,6 +42,7 @@ func newTable() *table {
 		watch:   map[*watcher]bool{},
 		spawned: make(chan struct{}, 1),
 		forks:   make(chan func()),
+		cpus:    ownCPUs(),
 	}
 }
 
@@ -88,7 +89,7 @@ func (t *table) spawn(s Spawn, fds []int) (Process, error) {
 		closeFDs([]int{console})
 		return Process{}, ErrExists
 	}
-	pid, err := t.fork("/proc/self/fd/"+strconv.Itoa(len(fds)-1), s.Argv, attr)
+	pid, err := t.fork("/proc/self/fd/"+strconv.Itoa(len(fds)-1), s, attr)
 	if err != nil {
 		closeFDs([]int{console})
 		return Process{}, fmt.Errorf("starting %s: %w", s.Name, err)
@@ -100,28 +101,6 @@ func (t *table) spawn(s Spawn, fds []int) (Process, error) {
 	default:
 	}
 	return c.Process, nil
-}
-
-// fork has forker start a program.
-func (t *table) fork(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
-	done := make(chan struct{})
-	t.forks <- func() {
-		defer close(done)
-		pid, err = syscall.ForkExec(path, argv, attr)
-	}
-	<-done
-	return pid, err
-}
-
-// forker is the thread that starts all children. A child gets SIGKILL when the
-// thread that started it ends, so that no unikernel outlives the one process
-// that can tell how it ended; the thread must therefore last as long as the
-// keeper does.
-func (t *table) forker() {
-	runtime.LockOSThread()
-	for f := range t.forks {
-		f()
-	}
 }
 
 func dupCloexec(fd int) (int, error) {
@@ -143,14 +122,17 @@ func (t *table) list() []Process {
 	return all
 }
 
-// signal sends a signal to a process that runs. The lock keeps its pid from
-// being reaped, hence from being another's.
-func (t *table) signal(id string, number int) error {
+// signal sends a signal to a process that runs, and remembers why. The lock
+// keeps its pid from being reaped, hence from being another's.
+func (t *table) signal(id string, number int, why Purpose) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c := t.byID[id]
 	if c == nil || !c.Running() {
 		return ErrUnknown
+	}
+	if why != NoPurpose {
+		c.Stopped = why
 	}
 	if err := syscall.Kill(c.PID, syscall.Signal(number)); err != nil {
 		return fmt.Errorf("signal %d to %s: %w", number, c.Name, err)

@@ -16,7 +16,9 @@
 //	           StartFailed (the first time)
 //
 // The host carries out the actions and feeds the events; nothing else changes a
-// state.
+// state. An action may fail, as when the disk is full. A stop can therefore be
+// asked for again in every phase, and leads to what is still to be done: Kill,
+// Forget and Free do nothing where nothing is left to do.
 package lifecycle
 
 import (
@@ -64,7 +66,6 @@ type State struct {
 	Proven   bool // it has run: its create was answered, so a failure to start is tried again
 	Failures int  // ends in a row without a healthy run between them
 	Restarts int  // starts after the first one
-	NoName   bool // start without the added --name
 	Keep     bool // when stopped, keep the record: the host goes down
 }
 
@@ -179,7 +180,6 @@ func (s State) ended(e Ended) (State, []Action) {
 	case vm.Again:
 		return s.again(Free{})
 	case vm.WithoutName:
-		s.NoName = true
 		s.Phase = Waiting
 		return s, []Action{Free{}, Wait{}}
 	}
@@ -216,6 +216,12 @@ func (s State) stop(e StopRequested) (State, []Action) {
 	case Stopping:
 		// The last word counts: a destroy during a shutdown drops the record.
 		s.Keep = s.Keep && e.Keep
+		return s, []Action{Kill{}}
+	case Gone:
+		if !e.Keep {
+			s.Keep = false
+			return s.gone(Free{})
+		}
 	}
 	return s, nil
 }

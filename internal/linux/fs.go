@@ -53,3 +53,12 @@ func FreeBytes(dir string) (uint64, error) {
 	}
 	return st.Bavail * unit, nil
 }
+
+// DiskBytes returns the size of the file system that dir is on.
+func DiskBytes(dir string) (uint64, error) {
+	var st unix.Statfs_t
+	if err := retry(func() error { return unix.Statfs(dir, &st) }); err != nil {
+		return 0, fmt.Errorf("get size of %s: %w", dir, err)
+	}
+	return st.Blocks * uint64(st.Frsize), nil
+}

@@ -39,6 +39,9 @@ func (t Tmp) Console() string { return t.socket("console") }
 func (t Tmp) Stats() string   { return t.socket("stat") }
 func (t Tmp) Keeper() string  { return t.socket("keeper") }
 
+// KeeperLock returns the file that the keeper holds locked.
+func (t Tmp) KeeperLock() string { return filepath.Join(string(t), "keeper.lock") }
+
 func (t Tmp) socket(name string) string { return filepath.Join(t.Util(), name+".sock") }
 
 // Util returns the directory of sockets.

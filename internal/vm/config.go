@@ -13,6 +13,10 @@ const (
 	DefaultSectorSize = 512 // bytes
 )
 
+// MaxMemory is the most memory in MB that a unikernel may ask for: 16 TB, less
+// than any target's addresses reach.
+const MaxMemory = 1 << 24
+
 // MaxArguments is the most bytes that the arguments of a unikernel may have,
 // joined by blanks: the Solo5 ABI's command line less its terminator.
 const MaxArguments = 8191
@@ -163,6 +167,9 @@ func (a Arguments) CommandLine(n Name, withName bool) (string, error) {
 func (a Arguments) Check() error {
 	if a.Memory <= 0 {
 		return fmt.Errorf("%d MB of memory: a unikernel needs at least 1 MB", a.Memory)
+	}
+	if a.Memory > MaxMemory {
+		return fmt.Errorf("%d MB of memory: a unikernel can have at most %d MB", a.Memory, MaxMemory)
 	}
 	if a.Startup != nil && *a.Startup < 0 {
 		return fmt.Errorf("startup priority %d is negative", *a.Startup)

@@ -69,7 +69,7 @@ func (x *exchange) sink(_ wire.Header, o wire.Octets, content io.Reader) (err er
 	if o.Type != vm.Solo5 {
 		return nil // the host refuses it once all of the command is known
 	}
-	x.staged, err = x.host.Stage(x.ctx, content, o.Compressed)
+	x.staged, err = x.host.Stage(x.ctx, content, o.Size, o.Compressed)
 	return err
 }
 

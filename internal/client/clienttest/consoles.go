@@ -19,9 +19,10 @@ type Line struct {
 // Consoles is an albatross-console with given lines. After the history it sends
 // Later and stays silent until the client is gone.
 type Consoles struct {
-	Lines map[vm.Name][]Line
-	Later []Line
-	Ends  bool // close instead of staying silent
+	Lines    map[vm.Name][]Line
+	Later    []Line
+	Ends     bool // close instead of staying silent
+	Inactive []vm.Name
 }
 
 // Daemon returns the daemon that has c behind it.
@@ -33,6 +34,15 @@ func (c Consoles) Daemon(old bool) Daemon {
 func (c Consoles) Answer(p *Peer, m wire.Message) wire.Payload {
 	if private, ok := m.Payload.(wire.Private); ok {
 		return c.history(p, m.Name, private.Body)
+	}
+	if _, ok := m.Payload.(wire.ConsoleListInactive); ok {
+		var names []vm.Name
+		for _, n := range c.Inactive {
+			if relative, inside := n.RelativeTo(m.Name.Path()); inside {
+				names = append(names, relative)
+			}
+		}
+		return wire.ReplyConsoles{Names: names}
 	}
 	s, ok := m.Payload.(wire.ConsoleSubscribe)
 	if !ok {

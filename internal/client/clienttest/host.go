@@ -2,7 +2,6 @@ package clienttest
 
 import (
 	"bytes"
-	"compress/zlib"
 	"crypto/sha256"
 	"sync"
 	"time"
@@ -19,10 +18,15 @@ type Host struct {
 	state  api.State          // guarded by mu
 	images map[vm.Name][]byte // guarded by mu
 	last   *wire.Message      // guarded by mu
+
+	policies map[vm.Path]vm.Policy // guarded by mu
+	blocks   map[vm.Name]*Block    // guarded by mu
 }
 
 // NewHost returns a Host with a state to begin with.
-func NewHost(s api.State) *Host { return &Host{state: s, images: map[vm.Name][]byte{}} }
+func NewHost(s api.State) *Host {
+	return &Host{state: s, images: map[vm.Name][]byte{}, policies: map[vm.Path]vm.Policy{}, blocks: map[vm.Name]*Block{}}
+}
 
 // Daemon returns the daemon that has this Host behind it.
 func (h *Host) Daemon(old bool) Daemon {
@@ -59,6 +63,10 @@ func (h *Host) Answer(p *Peer, m wire.Message) wire.Payload {
 		return h.get(p, m.Name, c)
 	case wire.UnikernelInfo:
 		return h.info(m.Name)
+	case wire.PolicyInfo, wire.PolicyAdd, wire.PolicyRemove:
+		return h.policy(p, m)
+	case wire.BlockInfo, wire.BlockAdd, wire.BlockRemove, wire.BlockSet, wire.BlockDump:
+		return h.block(p, m)
 	case wire.Private:
 		return h.private(m.Name, c)
 	}
@@ -126,11 +134,7 @@ func (h *Host) get(p *Peer, n vm.Name, c wire.UnikernelGet) wire.Payload {
 		return missing(p, "get", n)
 	}
 	if c.Level > 0 {
-		var packed bytes.Buffer
-		z := zlib.NewWriter(&packed)
-		_, _ = z.Write(image) // a Buffer takes all
-		_ = z.Close()
-		image = packed.Bytes()
+		image = deflated(image)
 	}
 	p.Stream(wire.ReplyImage{Compressed: c.Level > 0}, bytes.NewReader(image), int64(len(image)))
 	return nil

@@ -76,8 +76,11 @@ func (p *Peer) greet(d Daemon, body []byte) bool {
 }
 
 // Send sends one message under the name that the command had.
-func (p *Peer) Send(payload wire.Payload) bool {
-	return p.w.WriteMessage(wire.Message{Header: wire.Header{Name: p.name}, Payload: payload}) == nil
+func (p *Peer) Send(payload wire.Payload) bool { return p.SendAs(p.name, payload) }
+
+// SendAs sends one message under another name.
+func (p *Peer) SendAs(n vm.Name, payload wire.Payload) bool {
+	return p.w.WriteMessage(wire.Message{Header: wire.Header{Name: n}, Payload: payload}) == nil
 }
 
 // Stream sends a message with an image in the place of its octets.

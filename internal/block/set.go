@@ -1,0 +1,142 @@
+package block
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"albatross/internal/vm"
+)
+
+const (
+	// pieceSize is how much content is read or written at once, in bytes: a
+	// multiple of holeSize.
+	pieceSize = 256 << 10
+	// syncEvery is after how many written bytes a file is synced, so that the
+	// sync at the end does not take minutes in which nothing seems to happen.
+	syncEvery = 64 << 20
+)
+
+// Set replaces the content of a device by what r gives up to its end, unpacking
+// it by zlib if it is compressed. What r leaves of the device is zero, as with
+// Albatross 2.7. It holds a few buffers in memory, whatever the size, and blocks
+// of zeros take no space on the disk.
+//
+// If it fails, for whatever reason, the device keeps its old content; so it does
+// if the process ends before. That means that both contents need space at the
+// same time. The error matches ErrNotFound, ErrNotDevice or ErrInUse before
+// anything of r is read; ErrTooLarge, ErrNoSpace, ErrInvalid (broken compressed
+// content) or is that of ctx or r later on, and r may not have been read to its
+// end then. ctx is looked at between reads; the caller ends a read that blocks.
+func (s *Store) Set(ctx context.Context, n vm.Name, r io.Reader, compressed bool) error {
+	return about("set", n, s.set(ctx, n, r, compressed))
+}
+
+func (s *Store) set(ctx context.Context, n vm.Name, r io.Reader, compressed bool) (err error) {
+	l, err := s.lock(n, toChange)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.unlock()) }()
+	if err := l.check(); err != nil {
+		return err
+	}
+	return s.replace(s.path(n), func(f *os.File) error {
+		src := &source{ctx: ctx, r: r}
+		if !compressed {
+			return fill(f, src, l.size)
+		}
+		content, err := newInflater(src)
+		if err != nil {
+			return err
+		}
+		return fill(f, content, l.size)
+	})
+}
+
+// replace puts a new file in the place of the one at path, durably, once write
+// has written it.
+func (s *Store) replace(path string, write func(*os.File) error) (err error) {
+	f, err := os.CreateTemp(s.tmp, "set-*")
+	if err != nil {
+		return err
+	}
+	renamed := false
+	defer func() {
+		err = errors.Join(err, f.Close())
+		if !renamed {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	if err := write(f); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	renamed = true
+	if err := syncDir(s.dir); err != nil {
+		return fmt.Errorf("the content was replaced, but may be the old one after a crash of the host: %w", err)
+	}
+	return nil
+}
+
+// fill makes the empty file f one of size bytes that begins with what r gives.
+func fill(f *os.File, r io.Reader, size int64) error {
+	if err := resize(f, size); err != nil {
+		return err
+	}
+	buf := make([]byte, pieceSize)
+	var off, unsynced int64
+	for off < size {
+		n, err := readPiece(r, buf[:min(pieceSize, size-off)])
+		if err != nil && err != io.EOF {
+			return err
+		}
+		written, werr := writeSparse(f, buf[:n], off)
+		if werr != nil {
+			return werr
+		}
+		if err == io.EOF {
+			return nil
+		}
+		off += int64(n)
+		if unsynced += written; unsynced >= syncEvery {
+			if err := f.Sync(); err != nil {
+				return err
+			}
+			unsynced = 0
+		}
+	}
+	return ended(r, size)
+}
+
+// readPiece fills p from r. Fewer bytes come with an error, which is io.EOF at
+// the end of r.
+func readPiece(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var m int
+		m, err = r.Read(p[n:])
+		n += m
+	}
+	return n, err
+}
+
+// ended checks that r has nothing to give after size bytes.
+func ended(r io.Reader, size int64) error {
+	var extra [1]byte
+	n, err := readPiece(r, extra[:])
+	switch {
+	case n > 0:
+		return fmt.Errorf("%w, which has %d MB: it keeps its old content", ErrTooLarge, size/megabyte)
+	case err == io.EOF:
+		return nil
+	default:
+		return err
+	}
+}

@@ -1,0 +1,110 @@
+package legacy
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"albatross/internal/client"
+	"albatross/internal/vm"
+	"albatross/internal/wire"
+)
+
+func (a *app) blockCommand() *command {
+	c := a.newCommand("block", "Displays information about block devices.")
+	var of vm.Name
+	c.option(wireName(&of), "NAME", "Name of block device.", "name")
+	a.local(c)
+	c.run = func(ctx context.Context) error {
+		all, err := a.client().Blocks(ctx, of)
+		if err != nil {
+			return about(of, err)
+		}
+		return each(a, of, all, "no block devices", func(b wire.BlockDevice) string {
+			return fmt.Sprintf("block %s size %d MB active %t", relative(of, b.Name), b.Size, b.Active)
+		})
+	}
+	return c
+}
+
+func (a *app) createBlockCommand() *command {
+	c := a.newCommand("create-block", "Create a block device.")
+	var name vm.Name
+	var data string
+	size, level := 0, 0
+	c.compression(&level)
+	c.option(file(&data), "FILE", "Block device content (filename).", "data")
+	c.named(&name, blockName)
+	c.argument(integer(&size), "BLOCK-SIZE", "Block storage (in MB).")
+	a.local(c)
+	c.run = func(ctx context.Context) error {
+		if data != "" {
+			info, err := os.Stat(data)
+			if err != nil {
+				return misuse("%w", err)
+			}
+			if info.Size()>>20 >= int64(size) && info.Size() > int64(size)<<20 {
+				return misuse("data exceeds size")
+			}
+		}
+		reply, err := a.client().CreateBlock(ctx, name, size)
+		if err := a.success(name, reply, err); err != nil || data == "" {
+			return err
+		}
+		return a.setBlock(ctx, name, data, level)
+	}
+	return c
+}
+
+func (a *app) setBlockCommand() *command {
+	c := a.newCommand("set-block", "Overwrite a block device with provided data.")
+	var name vm.Name
+	var data string
+	level := 0
+	c.compression(&level)
+	c.named(&name, blockName)
+	c.argument(file(&data), "FILE", "Block device content (filename).")
+	a.local(c)
+	c.run = func(ctx context.Context) error { return a.setBlock(ctx, name, data, level) }
+	return c
+}
+
+func (a *app) setBlock(ctx context.Context, name vm.Name, data string, level int) error {
+	f, err := os.Open(data)
+	if err != nil {
+		return fail(exitInternal, "%w", err)
+	}
+	defer f.Close()
+	reply, err := a.client().SetBlock(ctx, client.BlockContent{Name: name, Content: f, Level: level})
+	return a.success(name, reply, err)
+}
+
+func (a *app) dumpBlockCommand() *command {
+	c := a.newCommand("dump-block", "Dump data of a block device.")
+	var name vm.Name
+	level := 0
+	c.compression(&level)
+	c.named(&name, blockName)
+	a.local(c)
+	c.run = func(ctx context.Context) error {
+		f := a.output(name)
+		err := f.finish(a.client().DumpBlock(ctx, name, level, f))
+		if err != nil {
+			return about(name, err)
+		}
+		return a.print("dumped to %s", f.path)
+	}
+	return c
+}
+
+func (a *app) destroyBlockCommand() *command {
+	c := a.newCommand("destroy-block", "Destroy a block device.")
+	var name vm.Name
+	c.named(&name, blockName)
+	a.local(c)
+	c.run = func(ctx context.Context) error {
+		reply, err := a.client().DestroyBlock(ctx, name)
+		return a.success(name, reply, err)
+	}
+	return c
+}

@@ -1,0 +1,56 @@
+package legacy
+
+import (
+	"context"
+	"time"
+
+	"albatross/internal/client"
+	"albatross/internal/vm"
+)
+
+func (a *app) consoleCommand() *command {
+	c := a.newCommand("console", "Displays the console output of a unikernel.")
+	var name vm.Name
+	var since *time.Time
+	count := 20
+	c.option(timestamp(&since), "TIME", "Receive all lines since timestamp (RFC 3339 encoded, example: '--since=2023-03-12T23:42:15Z').", "since")
+	c.integer(&count, "COUNT", "Receive the specified amount of lines.", "count")
+	c.named(&name, unikernelName)
+	a.local(c)
+	c.run = func(ctx context.Context) error {
+		err := a.client().Console(ctx, client.Subscription{
+			Name: name, Since: since, Count: count, Follow: true, Reply: a.subscribed(name),
+		}, func(l client.Line) error { return a.print("console %s: %s", stamp(l.Time), escaped(l.Text)) })
+		return ended(ctx, about(name, err))
+	}
+	return c
+}
+
+// subscribed returns what prints the answer to a subscription.
+func (a *app) subscribed(n vm.Name) func(string) {
+	return func(sentence string) { _ = a.success(n, sentence, nil) } // the lines that follow will tell
+}
+
+// ended is the end of a subscription, which follows until it is interrupted.
+func ended(ctx context.Context, err error) error {
+	if err == nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func (a *app) inactiveConsolesCommand() *command {
+	c := a.newCommand("inactive-consoles", "Displays the inactive consoles.")
+	var path vm.Path
+	c.path(&path)
+	a.local(c)
+	c.run = func(ctx context.Context) error {
+		of := vm.MakeName(path, "")
+		all, err := a.client().InactiveConsoles(ctx, path)
+		if err != nil {
+			return about(of, err)
+		}
+		return each(a, of, all, "no consoles", func(n vm.Name) string { return relative(of, n) })
+	}
+	return c
+}

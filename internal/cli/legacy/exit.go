@@ -1,0 +1,104 @@
+package legacy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"albatross/internal/api"
+	"albatross/internal/client"
+	"albatross/internal/vm"
+	"albatross/internal/wire"
+)
+
+// Exit codes of Albatross 2.7. It also has 116, 119 and 120 for certificates.
+const (
+	exitOK          = 0
+	exitRefused     = 117
+	exitHTTP        = 118
+	exitBroken      = 121
+	exitConnect     = 122
+	exitUsage       = 124
+	exitInternal    = 125
+	exitInterrupted = 130 // as of a program that a shell sees interrupted
+)
+
+// failure is an error with its exit code.
+type failure struct {
+	code int
+	err  error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+
+func (f *failure) Unwrap() error { return f.err }
+
+// fail returns a failure.
+func fail(code int, format string, args ...any) error {
+	return &failure{code, fmt.Errorf(format, args...)}
+}
+
+// refusal is what a daemon said about a name.
+type refusal struct {
+	of  vm.Name
+	err error
+}
+
+func (r *refusal) Error() string {
+	return fmt.Sprintf("host %s: command failed %v", shown(r.of), r.err)
+}
+
+func (r *refusal) Unwrap() error { return r.err }
+
+// about tells that err, if it is a daemon's refusal, is one about n.
+func about(n vm.Name, err error) error {
+	if err != nil && code(err) == exitRefused {
+		return &refusal{n, err}
+	}
+	return err
+}
+
+// code classifies an error.
+func code(err error) int {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f.code
+	}
+	_, isUsage := errors.AsType[*usageError](err)
+	_, isProblem := errors.AsType[*api.Error](err)
+	_, isFailure := errors.AsType[*client.Failure](err)
+	switch {
+	case err == nil:
+		return exitOK
+	case isUsage, errors.Is(err, wire.ErrNotRepresentable):
+		return exitUsage
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.Is(err, client.ErrConnect):
+		return exitConnect
+	case errors.Is(err, client.ErrBroken) && errors.Is(err, io.EOF):
+		return exitOK // a daemon that closes where a message might begin has nothing to say
+	case errors.Is(err, client.ErrBroken):
+		return exitBroken
+	case isProblem, isFailure:
+		return exitRefused
+	}
+	return exitInternal
+}
+
+// exit says what went wrong and returns the exit code.
+func (a *app) exit(err error) int {
+	result := code(err)
+	misused, isUsage := errors.AsType[*usageError](err)
+	switch {
+	case result == exitOK, result == exitInterrupted:
+	case isUsage:
+		fmt.Fprintf(a.err, "%s: %s\n", Program, clean(err.Error()))
+		fmt.Fprint(a.err, usageHint(misused.command))
+	case result == exitRefused:
+		a.log(levelWarning, "%v", err)
+	default:
+		a.log(levelError, "%v", err)
+	}
+	return result
+}

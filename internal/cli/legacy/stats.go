@@ -1,0 +1,65 @@
+package legacy
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"albatross/internal/client"
+	"albatross/internal/vm"
+	"albatross/internal/wire"
+)
+
+func (a *app) statsCommand() *command {
+	c := a.newCommand("stats", "Statistics of unikernel.")
+	var of vm.Name
+	c.someName(&of)
+	a.local(c)
+	c.run = func(ctx context.Context) error {
+		err := a.client().Stats(ctx, client.Sampling{Name: of, Follow: true, Reply: a.subscribed(of)}, func(s client.Sample) error {
+			for _, line := range describeStats(s.Stats) {
+				if err := a.print("stats %s: %s", relative(of, s.Name), clean(line)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		return ended(ctx, about(of, err))
+	}
+	return c
+}
+
+func (a *app) addStatsCommand() *command {
+	c := a.newCommand("stats-add", "Add unikernel to statistics gathering.")
+	var of vm.Name
+	var add wire.StatsAdd
+	c.text(&add.VMMDevice, "DEVICE", "VMM device name for gathering VMM statistics (bhyve only).", "vmmdev")
+	c.repeated(func(s string) error {
+		device, tap, found := strings.Cut(s, ":")
+		if !found || strings.Contains(tap, ":") {
+			return fmt.Errorf("%q is not of the form INTERFACE:TAP", s)
+		}
+		add.Taps = append(add.Taps, wire.Tap{Interface: device, Tap: tap})
+		return nil
+	}, "INTERFACE:TAP", "Interface of the unikernel and tap device.", "bridge")
+	c.someName(&of)
+	c.argument(integer(&add.PID), "PID", "Process ID of the process to monitor.")
+	a.local(c)
+	c.run = func(ctx context.Context) error {
+		reply, err := a.client().AddStats(ctx, of, add)
+		return a.success(of, reply, err)
+	}
+	return c
+}
+
+func (a *app) removeStatsCommand() *command {
+	c := a.newCommand("stats-remove", "Remove statistics of unikernel.")
+	var of vm.Name
+	c.someName(&of)
+	a.local(c)
+	c.run = func(ctx context.Context) error {
+		reply, err := a.client().RemoveStats(ctx, of)
+		return a.success(of, reply, err)
+	}
+	return c
+}

@@ -1,0 +1,61 @@
+package legacy
+
+import (
+	"context"
+
+	"albatross/internal/vm"
+	"albatross/internal/wire"
+)
+
+func (a *app) destroyCommand() *command {
+	c := a.newCommand("destroy", "Destroys a unikernel.")
+	var name vm.Name
+	c.named(&name, unikernelName)
+	a.local(c)
+	c.run = func(ctx context.Context) error {
+		reply, err := a.client().Destroy(ctx, name)
+		return a.success(name, reply, err)
+	}
+	return c
+}
+
+func (a *app) restartCommand() *command {
+	c := a.newCommand("restart", "Restarts a unikernel.")
+	var m machine
+	var name vm.Name
+	replace := false
+	c.flag(&replace, "Replace the arguments with the provided ones.", "replace-arguments")
+	m.add(c)
+	c.named(&name, unikernelName)
+	a.local(c)
+	c.run = func(ctx context.Context) error {
+		var args *vm.Arguments
+		if replace {
+			given, err := m.arguments()
+			if err != nil {
+				return err
+			}
+			args = &given
+		}
+		reply, err := a.client().Restart(ctx, name, args)
+		return a.success(name, reply, err)
+	}
+	return c
+}
+
+func (a *app) infoCommand() *command {
+	c := a.newCommand("info", "Retrieve information about unikernels.")
+	var of vm.Name
+	c.someName(&of)
+	a.local(c)
+	c.run = func(ctx context.Context) error {
+		all, err := a.client().Info(ctx, of)
+		if err != nil {
+			return about(of, err)
+		}
+		return each(a, of, all, "no unikernels", func(u wire.Named[vm.Info]) string {
+			return relative(of, u.Name) + ": " + describeInfo(u.Value, a.level >= levelDebug)
+		})
+	}
+	return c
+}

@@ -1,0 +1,77 @@
+package client_test
+
+import (
+	"errors"
+	"testing"
+
+	"albatross/internal/api"
+	"albatross/internal/client"
+	"albatross/internal/vm"
+	"albatross/internal/wire"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var comparePaths = cmp.Comparer(func(a, b vm.Path) bool { return a == b })
+
+func TestPolicies(t *testing.T) {
+	eras(t, func(t *testing.T, old bool) {
+		c, _, _ := withHost(t, api.State{}, old)
+		ctx, shop := t.Context(), name(t, "shop.").Path()
+		block := 20
+		large := vm.Policy{Unikernels: 4, CPUs: vm.MakeSet(0, 1), Memory: 128, Block: &block, Bridges: vm.MakeSet("service")}
+		small := vm.Policy{Unikernels: 1, CPUs: vm.MakeSet(0), Memory: 32}
+		for _, add := range []struct {
+			path string
+			vm.Policy
+			want string
+		}{
+			{"shop.", large, "added policy"},
+			{"shop.", large, "no modification of policy"},
+			{"shop.web.", small, "added policy"},
+			{"else.", small, "added policy"},
+		} {
+			if said, err := c.AddPolicy(ctx, name(t, add.path).Path(), add.Policy); err != nil || said != add.want {
+				t.Errorf("AddPolicy of %s = %q, %v; want %q", add.path, said, err, add.want)
+			}
+		}
+		got, err := c.Policies(ctx, shop)
+		want := []wire.Named[vm.Policy]{{Name: name(t, "shop."), Value: large}, {Name: name(t, "shop.web."), Value: small}}
+		if diff := cmp.Diff(want, got, compareNames); diff != "" || err != nil {
+			t.Errorf("Policies: %v %s", err, diff)
+		}
+		if all, err := c.Policies(ctx, vm.Path{}); err != nil || len(all) != 3 {
+			t.Errorf("Policies of the root = %v, %v", all, err)
+		}
+		_, err = c.AddPolicy(ctx, name(t, "shop.big.").Path(), vm.Policy{Unikernels: 9, CPUs: vm.MakeSet(0), Memory: 32})
+		refused(t, err, old, api.Policy, "the policy above allows 4 unikernels, which is fewer than 9")
+		if said, err := c.RemovePolicy(ctx, shop); err != nil || said != "removed policy" {
+			t.Errorf("RemovePolicy = %q, %v", said, err)
+		}
+		_, err = c.RemovePolicy(ctx, shop)
+		refused(t, err, old, api.NotFound, "unknown policy")
+	})
+}
+
+// refused fails unless err is the refusal of a daemon of the era.
+func refused(t *testing.T, err error, old bool, code api.Code, sentence string) {
+	t.Helper()
+	if old {
+		if f, ok := errors.AsType[*client.Failure](err); !ok || f.Sentence != sentence {
+			t.Errorf("got %T %v, want the failure %q", err, err, sentence)
+		}
+		return
+	}
+	if e, ok := errors.AsType[*api.Error](err); !ok || e.Code != code || e.Sentence != sentence {
+		t.Errorf("got %T %v, want %s: %q", err, err, code, sentence)
+	}
+}
+
+func TestInactiveConsoles(t *testing.T) {
+	c := withConsoles(t, consolesOf(t, "shop.web.www", "shop.db", "other"), false)
+	got, err := c.InactiveConsoles(t.Context(), name(t, "shop.").Path())
+	want := []vm.Name{name(t, "shop.web.www"), name(t, "shop.db")}
+	if diff := cmp.Diff(want, got, compareNames, comparePaths); diff != "" || err != nil {
+		t.Errorf("InactiveConsoles: %v %s", err, diff)
+	}
+}

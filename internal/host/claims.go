@@ -1,0 +1,130 @@
+package host
+
+import (
+	"errors"
+
+	"albatross/internal/api"
+	"albatross/internal/policy"
+	"albatross/internal/vm"
+)
+
+// claim is what a unit is about to use of the host: its share of the policies and
+// its block devices. It is made before anything is done, so that operations which
+// run beside each other cannot promise the same thing twice.
+type claim struct {
+	host    *Host
+	name    vm.Name
+	share   *policy.Replacement
+	devices map[vm.Name]bool // that the unit has asked for
+	before  map[vm.Name]bool // that the unit it replaces has
+}
+
+// claim claims what a unikernel n with these arguments uses, in place of what one
+// of that name has. Until the claim is settled both can be started.
+func (h *Host) claim(n vm.Name, a vm.Arguments) (*claim, error) {
+	devices, err := deviceNames(n, a)
+	if err != nil {
+		return nil, api.Errorf(api.Invalid, "%w", err)
+	}
+	if err := h.refreshBridges(a); err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := &claim{host: h, name: n, devices: devices, before: map[vm.Name]bool{}}
+	for d := range devices {
+		if owner, used := h.devices[d]; used && owner != n {
+			return nil, api.Errorf(api.InUse, "block device %s is in use by %s", d, owner).
+				Hinted("a block device can be used by one unikernel at a time")
+		}
+	}
+	if c.share, err = h.tree.ReplaceUnikernel(n, policy.DemandOf(a)); err != nil {
+		return nil, policyError(err)
+	}
+	for d, owner := range h.devices {
+		if owner == n {
+			c.before[d] = true
+		}
+	}
+	for d := range devices {
+		h.devices[d] = n
+	}
+	return c, nil
+}
+
+// deviceNames returns the block devices that n means by its arguments.
+func deviceNames(n vm.Name, a vm.Arguments) (map[vm.Name]bool, error) {
+	devices := map[vm.Name]bool{}
+	for _, b := range a.Blocks {
+		d, err := n.Block(b.HostDevice())
+		if err != nil {
+			return nil, err
+		}
+		if devices[d] {
+			return nil, errors.New("block device " + d.String() + " is given twice")
+		}
+		devices[d] = true
+	}
+	return devices, nil
+}
+
+// done leaves the unikernel what it claimed. Host.mu is held.
+func (c *claim) done() {
+	c.share.Done()
+	c.drop(c.before, c.devices)
+}
+
+// undo leaves the unikernel what it had.
+func (c *claim) undo() {
+	c.host.mu.Lock()
+	defer c.host.mu.Unlock()
+	c.share.Undo()
+	c.drop(c.devices, c.before)
+}
+
+// drop gives back devices but those to keep. Host.mu is held.
+func (c *claim) drop(devices, keep map[vm.Name]bool) {
+	for d := range devices {
+		if !keep[d] && c.host.devices[d] == c.name {
+			delete(c.host.devices, d)
+		}
+	}
+}
+
+// restoreClaim enters what a recorded unikernel uses, and says what that exceeds.
+// Host.mu is held.
+func (h *Host) restoreClaim(n vm.Name, a vm.Arguments) []*policy.Error {
+	devices, err := deviceNames(n, a)
+	if err != nil {
+		h.log.Warn("a record has strange block devices", "unikernel", n, "error", err)
+	}
+	for d := range devices {
+		h.devices[d] = n
+	}
+	return h.tree.RestoreUnikernel(n, policy.DemandOf(a))
+}
+
+// releaseClaim gives back all that a unikernel uses. Host.mu is held.
+func (h *Host) releaseClaim(n vm.Name) {
+	_ = h.tree.ReleaseUnikernel(n) // it has nothing where a claim was undone
+	for d, owner := range h.devices {
+		if owner == n {
+			delete(h.devices, d)
+		}
+	}
+}
+
+// policyError tells a client which policy does not allow something.
+func policyError(err error) error {
+	if refused, ok := errors.AsType[*policy.Error](err); ok {
+		return (&api.Error{Code: api.Policy, Sentence: refused.Error(), Err: err}).
+			Hinted("albatross policy shows what is allowed and what is in use")
+	}
+	switch {
+	case errors.Is(err, policy.ErrNotFound):
+		return api.Errorf(api.NotFound, "%w", err)
+	case errors.Is(err, policy.ErrInvalid):
+		return api.Errorf(api.Invalid, "%w", err)
+	}
+	return err
+}

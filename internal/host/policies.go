@@ -1,0 +1,153 @@
+package host
+
+import (
+	"fmt"
+
+	"albatross/internal/hostnet"
+	"albatross/internal/linux"
+	"albatross/internal/policy"
+	"albatross/internal/vm"
+)
+
+// Policies returns the policies at and below a path. The root's is what the host
+// has now.
+func (h *Host) Policies(path vm.Path) ([]policy.Entry, error) {
+	if err := h.refreshRoot(); err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.tree.List(path), nil
+}
+
+// SetPolicy sets the policy of a path and reports whether that changed anything.
+// A change is durable when it returns. As with Albatross, whether the policy is of
+// use to anyone is for those to ask who make it.
+func (h *Host) SetPolicy(path vm.Path, p vm.Policy) (changed bool, err error) {
+	h.policies.Lock()
+	defer h.policies.Unlock()
+	h.mu.Lock()
+	before, had := h.tree.Policy(path)
+	changed, err = h.tree.Add(path, p)
+	h.mu.Unlock()
+	if err != nil {
+		return false, policyError(err)
+	}
+	if !changed {
+		return false, nil
+	}
+	if err := h.store.PutPolicy(path, p); err != nil {
+		h.revertPolicy(path, before, had)
+		return false, err
+	}
+	h.log.Info("policy set", "path", path)
+	return true, nil
+}
+
+// RemovePolicy removes the policy of a path.
+func (h *Host) RemovePolicy(path vm.Path) error {
+	h.policies.Lock()
+	defer h.policies.Unlock()
+	h.mu.Lock()
+	before, had := h.tree.Policy(path)
+	err := h.tree.Remove(path)
+	h.mu.Unlock()
+	if err != nil {
+		return policyError(err)
+	}
+	if err := h.store.DeletePolicy(path); err != nil {
+		h.revertPolicy(path, before, had)
+		return err
+	}
+	h.log.Info("policy removed", "path", path)
+	return nil
+}
+
+// revertPolicy puts back what the tree had, after a change that is not durable.
+func (h *Host) revertPolicy(path vm.Path, before vm.Policy, had bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if had {
+		h.tree.Restore(path, before)
+		return
+	}
+	if err := h.tree.Remove(path); err != nil {
+		h.log.Error("undoing a policy", "path", path, "error", err)
+	}
+}
+
+// restorePolicies enters the recorded policies.
+func (h *Host) restorePolicies() error {
+	policies, err := h.store.Policies()
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for path, p := range policies {
+		if path.IsRoot() {
+			continue // of the host as it was
+		}
+		for _, e := range h.tree.Restore(path, p) {
+			h.log.Warn("a policy exceeds what is there; it is kept", "path", path, "error", e)
+		}
+	}
+	return nil
+}
+
+// rootUnikernels is how many unikernels a host may run, as far as policies go;
+// Albatross's number.
+const rootUnikernels = 1<<62 - 1
+
+// discover returns the policy of the root: what this host has.
+func (h *Host) discover() (vm.Policy, error) {
+	memory, err := linux.MemoryBytes()
+	if err != nil {
+		return vm.Policy{}, fmt.Errorf("finding out what this host has: %w", err)
+	}
+	disk, err := linux.DiskBytes(string(h.cfg.DB))
+	if err != nil {
+		return vm.Policy{}, fmt.Errorf("finding out what this host has: %w", err)
+	}
+	bridges, err := h.net.Bridges()
+	if err != nil {
+		return vm.Policy{}, fmt.Errorf("finding out what this host has: %w", err)
+	}
+	block := int(disk >> 20)
+	return vm.Policy{
+		Unikernels: rootUnikernels, CPUs: h.cpus, Memory: int(memory >> 20), Block: &block, Bridges: bridgeNames(bridges),
+	}, nil
+}
+
+func bridgeNames(bridges []hostnet.Bridge) vm.Set[string] {
+	names := make([]string, len(bridges))
+	for i, b := range bridges {
+		names[i] = b.Name
+	}
+	return vm.MakeSet(names...)
+}
+
+// refreshRoot looks at the host again.
+func (h *Host) refreshRoot() error {
+	root, err := h.discover()
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tree.SetRoot(root)
+	return nil
+}
+
+// refreshBridges looks at the host again if a bridge is wanted that it had not
+// when it was last looked at.
+func (h *Host) refreshBridges(a vm.Arguments) error {
+	wanted := policy.DemandOf(a).Bridges
+	h.mu.Lock()
+	unknown := wanted.Without(h.tree.Root().Bridges)
+	h.mu.Unlock()
+	if len(unknown) == 0 {
+		return nil
+	}
+	return h.refreshRoot()
+}

@@ -1,0 +1,104 @@
+package keeper
+
+import (
+	"fmt"
+	"runtime"
+	"syscall"
+	"unsafe"
+)
+
+// From Linux's headers.
+const (
+	prCapbsetDrop   = 24
+	prSetNoNewPrivs = 38
+	lastCapability  = 63 // no kernel knows more
+	maxCPU          = 1023
+)
+
+// fork has forker start a program.
+func (t *table) fork(path string, s Spawn, attr *syscall.ProcAttr) (pid int, err error) {
+	argv := make([]string, len(s.Argv))
+	for i, arg := range s.Argv {
+		argv[i] = string(arg)
+	}
+	done := make(chan struct{})
+	t.forks <- func() {
+		defer close(done)
+		if err = placeThread(s.CPUs, t.cpus); err == nil {
+			pid, err = syscall.ForkExec(path, argv, attr)
+		}
+	}
+	<-done
+	return pid, err
+}
+
+// forker is the thread that starts all children. A child gets SIGKILL when the
+// thread that started it ends, so that no unikernel outlives the one process
+// that can tell how it ended; the thread must therefore last as long as the
+// keeper does. Children inherit what the thread has given up, and its CPUs.
+func (t *table) forker() {
+	runtime.LockOSThread()
+	giveUpPrivileges()
+	for f := range t.forks {
+		f()
+	}
+}
+
+// giveUpPrivileges makes sure that no program which this thread starts gains
+// privileges by executing another. Errors say that there is nothing to give up:
+// the kernel does not know the capability, or the keeper is not privileged.
+func giveUpPrivileges() {
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, prSetNoNewPrivs, 1, 0, 0, 0, 0)
+	for c := uintptr(0); c <= lastCapability; c++ {
+		_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, prCapbsetDrop, c, 0, 0, 0, 0)
+	}
+}
+
+// cpuSet is the kernel's cpu_set_t.
+type cpuSet [(maxCPU + 1) / 64]uint64
+
+// placeThread makes this thread, and what it starts, run on the given CPUs; none
+// stands for all.
+func placeThread(cpus []int, all cpuSet) error {
+	set := all
+	if len(cpus) > 0 {
+		set = cpuSet{}
+		for _, c := range cpus {
+			if c < 0 || c > maxCPU {
+				return fmt.Errorf("CPU %d is not in 0…%d", c, maxCPU)
+			}
+			set[c/64] |= 1 << (c % 64)
+		}
+	}
+	_, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, 0, unsafe.Sizeof(set), uintptr(unsafe.Pointer(&set)))
+	if errno != 0 {
+		return fmt.Errorf("running on the CPUs %v: %w", cpus, errno)
+	}
+	return nil
+}
+
+// ownCPUs returns the CPUs that the keeper runs on.
+func ownCPUs() cpuSet {
+	var set cpuSet
+	_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_GETAFFINITY, 0, unsafe.Sizeof(set), uintptr(unsafe.Pointer(&set)))
+	return set
+}
+
+// Confine closes what the keeper may have inherited to its children, and turns
+// core dumps of theirs off. A process calls it once, before it starts any.
+func Confine() error {
+	const (
+		sysCloseRange     = 436
+		closeRangeCloexec = 4
+		firstNotStandard  = 3
+		lastDescriptor    = 1<<32 - 1
+		rlimitCore        = 4
+	)
+	if _, _, errno := syscall.Syscall(sysCloseRange, firstNotStandard, lastDescriptor, closeRangeCloexec); errno != 0 {
+		return fmt.Errorf("marking inherited descriptors to be closed: %w", errno)
+	}
+	if err := syscall.Setrlimit(rlimitCore, &syscall.Rlimit{}); err != nil {
+		return fmt.Errorf("turning core dumps off: %w", err)
+	}
+	return nil
+}
