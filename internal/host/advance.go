@@ -101,18 +101,24 @@ func (h *Host) kill(ctx context.Context, u *unit) error {
 	return h.settle(ctx, r)
 }
 
-// signalAndWait reports whether the process has ended in time.
+// signalAndWait reports whether the process has ended in time. A signal that the
+// keeper did not get is sent again.
 func (h *Host) signalAndWait(ctx context.Context, r *run, sig syscall.Signal, why keeper.Purpose, limit time.Duration) bool {
-	if err := h.keeper.signal(ctx, r.id, sig, why); err != nil && !errors.Is(err, keeper.ErrUnknown) {
-		h.log.Warn("cannot signal", "unikernel", r.unit.record.Name, "signal", sig, "error", err)
-	}
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case <-r.exited:
-		return true
-	case <-timer.C:
-		return false
+	over := time.NewTimer(limit)
+	defer over.Stop()
+	for {
+		var again <-chan time.Time
+		if err := h.keeper.signal(ctx, r.id, sig, why); err != nil && !errors.Is(err, keeper.ErrUnknown) {
+			h.log.Warn("cannot signal", "unikernel", r.unit.record.Name, "signal", sig, "error", err)
+			again = time.After(keeperRetry)
+		}
+		select {
+		case <-r.exited:
+			return true
+		case <-over.C:
+			return false
+		case <-again:
+		}
 	}
 }
 

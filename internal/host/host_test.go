@@ -300,11 +300,12 @@ func TestForceReplacesOrPutsBack(t *testing.T) {
 	}
 	// One that cannot start is found out only after the old one was stopped.
 	must(t, w.host.store.Close())
-	if err := w.create("a", "ticker", config("--interval=9"), true); err == nil {
-		t.Error("created without a store")
-	}
+	err := w.create("a", "ticker", config("--interval=9"), true)
 	if s := w.state("a"); s.Phase != api.PhaseRunning || !slices.Equal(s.Info.Argv, []string{"--interval=8"}) {
 		t.Errorf("the old one was not put back: %+v", s)
+	}
+	if err == nil || !strings.Contains(err.Error(), "runs again") {
+		t.Errorf("the error %v does not say that the old one runs again", err)
 	}
 	pids := testutil.Children(w.keeper.Process.Pid)
 	if len(pids) != 1 {

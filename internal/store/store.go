@@ -59,6 +59,44 @@ type Unikernel struct {
 	Created time.Time         `json:"created"`           // UTC
 }
 
+// stored is the JSON form of a Unikernel. Arguments are any bytes, which JSON has
+// no place for but in base64; null are none, which are told from an empty list.
+type stored struct {
+	alias
+	Argv [][]byte `json:"argv"`
+}
+
+type alias Unikernel
+
+// MarshalJSON returns the form of the store.
+func (u Unikernel) MarshalJSON() ([]byte, error) {
+	v := stored{alias: alias(u)}
+	if u.Config.Argv != nil {
+		v.Argv = make([][]byte, len(u.Config.Argv))
+		for i, arg := range u.Config.Argv {
+			v.Argv[i] = []byte(arg)
+		}
+	}
+	v.Config.Argv = nil
+	return json.Marshal(v)
+}
+
+// UnmarshalJSON reads the form of the store.
+func (u *Unikernel) UnmarshalJSON(b []byte) error {
+	var v stored
+	if err := json.Unmarshal(b, &v); err != nil {
+		return err
+	}
+	*u = Unikernel(v.alias)
+	if v.Argv != nil {
+		u.Config.Argv = make([]string, len(v.Argv))
+		for i, arg := range v.Argv {
+			u.Config.Argv[i] = string(arg)
+		}
+	}
+	return nil
+}
+
 // Store is an open store. Its methods may be called from any goroutine.
 type Store struct {
 	db      *bbolt.DB
@@ -274,6 +312,13 @@ func (s *Store) commitAll(batch []change) {
 		}
 		return nil
 	})
+	if err != nil && len(batch) > 1 {
+		// One of them may be at fault: each for itself.
+		for _, c := range batch {
+			s.commitAll([]change{c})
+		}
+		return
+	}
 	if err != nil {
 		err = fmt.Errorf("writing the store: %w", err)
 	}

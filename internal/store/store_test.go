@@ -53,10 +53,14 @@ func TestRecordsSurvive(t *testing.T) {
 		MACs: map[string]vm.MAC{"service": mac}, NoName: true, Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
 		Config: vm.Config{Arguments: vm.Arguments{
 			Fail: vm.Fail{Mode: vm.FailRestart, Codes: vm.MakeSet(2, 3)}, AddName: true, CPUs: vm.MakeSet(0, 1), Memory: 32,
-			Nets: []vm.Net{{Name: "service", Bridge: &bridge, MAC: &mac}}, Argv: []string{"--x", "y"}, NumCPUs: 1,
+			Nets: []vm.Net{{Name: "service", Bridge: &bridge, MAC: &mac}}, Argv: []string{"--x", "y", "\xff\xfe", ""}, NumCPUs: 1,
 		}},
 	}
 	must(t, s.Put(u))
+	empty := Unikernel{Name: name(t, "b:empty"), Created: u.Created, Config: vm.Config{Arguments: vm.Arguments{Argv: []string{}}}}
+	must(t, s.Put(empty))
+	none := Unikernel{Name: name(t, "c:none"), Created: u.Created}
+	must(t, s.Put(none))
 	must(t, s.Put(Unikernel{Name: name(t, ":gone"), Created: u.Created}))
 	must(t, s.Delete(name(t, ":gone")))
 	must(t, s.Delete(name(t, ":never")))
@@ -71,7 +75,7 @@ func TestRecordsSurvive(t *testing.T) {
 	defer s.Close()
 	all, err := s.Unikernels()
 	must(t, err)
-	if d := cmp.Diff([]Unikernel{u}, all, opts); d != "" {
+	if d := cmp.Diff([]Unikernel{u, empty, none}, all, opts); d != "" {
 		t.Error(d)
 	}
 	policies, err := s.Policies()
@@ -118,6 +122,26 @@ func TestDamagedRecordIsNamed(t *testing.T) {
 			t.Errorf("error is %v, want %s and %s in it", err, bucket, key)
 		}
 		must(t, s.Close())
+	}
+}
+
+// TestFaultOfOneIsNotThatOfOthers commits a change that fails beside others.
+func TestFaultOfOneIsNotThatOfOthers(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "state.db"))
+	defer s.Close()
+	fault := errors.New("at fault")
+	put := func(n string) change {
+		return change{func(tx *bbolt.Tx) error { return putJSON(tx, bucketUnikernels, n, Unikernel{}) }, make(chan error, 1)}
+	}
+	batch := []change{put("a:x"), {func(*bbolt.Tx) error { return fault }, make(chan error, 1)}, put("a:y")}
+	s.commitAll(batch)
+	for i, c := range batch {
+		if err := <-c.err; errors.Is(err, fault) != (i == 1) {
+			t.Errorf("change %d: %v", i, err)
+		}
+	}
+	if all, err := s.Unikernels(); err != nil || len(all) != 2 {
+		t.Errorf("records are %v, %v", all, err)
 	}
 }
 

@@ -1,0 +1,205 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"albatross/internal/api"
+	"albatross/internal/keeper"
+	"albatross/internal/store"
+	"albatross/internal/testutil"
+	"albatross/internal/vm"
+)
+
+// running waits until a unikernel runs.
+func (w *world) running(n string) {
+	w.t.Helper()
+	testutil.Eventually(w.t, 10*time.Second, func() error {
+		s := w.host.State(name(w.t, n))
+		if len(s.Unikernels) != 1 || s.Unikernels[0].Phase != api.PhaseRunning {
+			return fmt.Errorf("state is %+v", s)
+		}
+		return nil
+	})
+}
+
+// TestIntentSurvivesTheDaemon kills a process as a daemon does that is itself
+// killed at that instant. The next one must know what it was about.
+func TestIntentSurvivesTheDaemon(t *testing.T) {
+	for _, why := range []keeper.Purpose{keeper.Keep, keeper.Drop} {
+		t.Run(string(why), func(t *testing.T) {
+			w := newWorld(t)
+			must(t, w.create("a", "ticker", config(), false))
+			id := w.host.unit(name(t, "a")).run.id
+			w.close()
+			ended := make(chan struct{})
+			c, err := keeper.Dial(t.Context(), w.cfg.Tmp.Keeper(), func(keeper.Process) { close(ended) })
+			must(t, err)
+			must(t, c.Watch(t.Context()))
+			must(t, c.Signal(t.Context(), id, syscall.SIGKILL, why))
+			<-ended
+			must(t, c.Close())
+			w.open()
+			if why == keeper.Keep {
+				w.running("a")
+				return
+			}
+			w.gone("a")
+		})
+	}
+}
+
+func TestDestroyAfterShutdown(t *testing.T) {
+	w := newWorld(t)
+	must(t, w.create("a", "ticker", config(), false))
+	_, err := w.host.Shutdown(t.Context())
+	must(t, err)
+	_, err = w.host.Destroy(t.Context(), name(t, "a"))
+	must(t, err)
+	w.close()
+	w.open()
+	if s := w.host.State(vm.Name{}); len(s.Unikernels) > 0 {
+		t.Errorf("it is there again: %+v", s)
+	}
+}
+
+// TestDestroyIsTriedAgain destroys while nothing can be recorded, and again when
+// it can: only then it is done.
+func TestDestroyIsTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	must(t, w.create("a", "ticker", config(), false))
+	must(t, w.host.store.Close())
+	if _, err := w.host.Destroy(t.Context(), name(t, "a")); err == nil {
+		t.Error("destroyed without a store")
+	}
+	s, err := store.Open(w.cfg.DB.State())
+	must(t, err)
+	w.host.store = s
+	_, err = w.host.Destroy(t.Context(), name(t, "a"))
+	must(t, err)
+	if s := w.host.State(vm.Name{}); len(s.Unikernels) > 0 {
+		t.Errorf("it is still there: %+v", s)
+	}
+}
+
+// TestCleanUpThatFailsHarmsNothing replaces a unikernel whose image cannot be
+// removed.
+func TestCleanUpThatFailsHarmsNothing(t *testing.T) {
+	w := newWorld(t)
+	must(t, w.create("a", "ticker", config(), false))
+	old := filepath.Join(w.cfg.DB.Images(), "sha256", w.host.unit(name(t, "a")).record.Image.String())
+	must(t, os.Remove(old))
+	must(t, os.MkdirAll(filepath.Join(old, "x"), 0o755))
+	t.Cleanup(func() { os.RemoveAll(old) })
+	must(t, w.create("a", "spin", config(), true))
+	must(t, w.host.Restart(t.Context(), name(t, "a"), nil))
+	must(t, os.RemoveAll(old))
+}
+
+func TestArgumentsAreBytes(t *testing.T) {
+	w := newWorld(t)
+	argv := []string{"\xff\xfe", "", "ä"}
+	must(t, w.create("a", "spin", config(argv...), false))
+	w.close()
+	w.open()
+	if got := w.state("a").Info.Argv; !slices.Equal(got, argv) {
+		t.Errorf("arguments were %q and are %q", argv, got)
+	}
+}
+
+// TestShutdownMissesNothing shuts down while unikernels are created and
+// restarted: nothing runs afterwards.
+func TestShutdownMissesNothing(t *testing.T) {
+	for range 5 {
+		w := newWorld(t)
+		for j := range 4 {
+			must(t, w.create(fmt.Sprint("u", j), "ticker", config(), false))
+		}
+		var wg sync.WaitGroup
+		for j := range 4 {
+			wg.Go(func() { _ = w.host.Restart(t.Context(), name(t, fmt.Sprint("u", j)), nil) })
+			wg.Go(func() { _ = w.create(fmt.Sprint("v", j), "ticker", config(), false) })
+		}
+		_, err := w.host.Shutdown(t.Context())
+		must(t, err)
+		if left := testutil.Children(w.keeper.Process.Pid); len(left) > 0 {
+			t.Errorf("still running: %v", left)
+		}
+		wg.Wait()
+		if left := testutil.Children(w.keeper.Process.Pid); len(left) > 0 {
+			t.Errorf("started after the shutdown: %v", left)
+		}
+	}
+}
+
+// TestConnectionToKeeperBreaks cuts the connection again and again under load:
+// nothing is started twice, and nothing is left.
+func TestConnectionToKeeperBreaks(t *testing.T) {
+	w := newWorld(t)
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	for j := range 4 {
+		wg.Go(func() {
+			n := name(t, fmt.Sprint("u", j))
+			for !stop.Load() {
+				if err := w.create(n.String(), "ticker", config(), false); err == nil {
+					_, _ = w.host.Destroy(context.Background(), n)
+				}
+			}
+		})
+	}
+	for range 10 {
+		c, err := w.host.keeper.get()
+		if err == nil {
+			_ = c.Close()
+		}
+		testutil.Eventually(t, 10*time.Second, func() error {
+			now, err := w.host.keeper.get()
+			if err == nil && now == c {
+				err = errors.New("it is the old connection")
+			}
+			return err
+		})
+	}
+	stop.Store(true)
+	wg.Wait()
+	testutil.Eventually(t, 10*time.Second, func() error {
+		units, processes := len(w.host.State(vm.Name{}).Unikernels), len(testutil.Children(w.keeper.Process.Pid))
+		if processes > units {
+			return fmt.Errorf("%d processes for %d units", processes, units)
+		}
+		return nil
+	})
+}
+
+// TestBlockDeviceOfAWaitingUnikernel is as little to be had as that of one that
+// runs.
+func TestBlockDeviceOfAWaitingUnikernel(t *testing.T) {
+	w := newWorld(t)
+	must(t, w.host.AddBlock(t.Context(), name(t, "data"), 1))
+	cfg := config("--sectors=1")
+	device := "data"
+	cfg.Blocks = []vm.Block{{Name: "storage", Device: &device}}
+	cfg.Fail = vm.Fail{Mode: vm.FailAlways}
+	must(t, w.create("one", "block", cfg, false))
+	testutil.Eventually(t, 10*time.Second, func() error {
+		if s := w.state("one"); s.Phase != api.PhaseWaiting || s.Restarts == 0 {
+			return fmt.Errorf("state is %+v", s)
+		}
+		return nil
+	})
+	wantCode(t, w.create("two", "block", cfg, false), api.InUse, "one")
+	wantCode(t, w.host.RemoveBlock(t.Context(), name(t, "data")), api.InUse, "one")
+	_, err := w.host.Destroy(t.Context(), name(t, "one"))
+	must(t, err)
+	must(t, w.host.RemoveBlock(t.Context(), name(t, "data")))
+}
