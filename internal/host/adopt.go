@@ -93,7 +93,7 @@ func (h *Host) take(record store.Unikernel, p keeper.Process, found bool) *unit 
 	}
 	if found {
 		u.state = lifecycle.Adopted()
-		u.run = &run{id: p.ID, unit: u, uid: p.UID, process: p, exited: make(chan struct{})}
+		u.run = &run{id: p.ID, unit: u, uid: p.UID, taps: decodeTaps(p.Note), process: p, exited: make(chan struct{})}
 		h.runs[p.ID] = u.run
 	}
 	h.mu.Unlock()

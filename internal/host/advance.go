@@ -195,6 +195,7 @@ func (h *Host) free(ctx context.Context, u *unit) {
 	defer h.mu.Unlock()
 	delete(h.runs, r.id)
 	u.run = nil
+	h.tell(r, false)
 }
 
 // wait arranges for the next start of u.

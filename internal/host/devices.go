@@ -21,6 +21,7 @@ type device struct {
 	fd       *linux.FD
 	isNet    bool
 	net      vm.NetInfo
+	tap      string
 	mtu      int
 	block    vm.BlockInfo
 	capacity uint64 // of a block device, bytes
@@ -131,7 +132,7 @@ func (h *Host) openNet(record store.Unikernel, net vm.Net) (device, error) {
 		return device{}, bridgeError(err)
 	}
 	info := vm.NetInfo{Name: net.Name, Bridge: net.HostBridge(), MAC: netMAC(record, net)}
-	return device{fd: tap.FD, isNet: true, net: info, mtu: tap.MTU}, nil
+	return device{fd: tap.FD, isNet: true, net: info, tap: tap.Name, mtu: tap.MTU}, nil
 }
 
 // openBlock opens the block device that n means by b, for one unikernel: it

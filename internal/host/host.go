@@ -61,6 +61,7 @@ type Host struct {
 	tree    *policy.Tree         // guarded by mu
 	devices map[vm.Name]vm.Name  // guarded by mu; the unikernel that has a block device
 	ended   []api.Ended          // guarded by mu; oldest first
+	watches map[*Watch]bool      // guarded by mu
 	down    bool                 // guarded by mu; the host goes down
 }
 
@@ -82,6 +83,7 @@ type run struct {
 	id      string
 	unit    *unit
 	uid     int
+	taps    []Tap
 	process keeper.Process // guarded by Host.mu until the start is over; no PID: the keeper has not answered
 	exited  chan struct{}  // closed when the process has ended
 	exit    keeper.Process // how; valid once exited is closed
@@ -96,6 +98,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Host, err error
 	h := &Host{
 		cfg: cfg, log: log,
 		units: map[vm.Name]*unit{}, runs: map[string]*run{}, refs: map[image.Digest]int{}, devices: map[vm.Name]vm.Name{},
+		watches: map[*Watch]bool{},
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	defer func() {

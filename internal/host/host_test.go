@@ -141,6 +141,8 @@ func (w *world) leftovers() error {
 	}
 	w.host.mu.Lock()
 	defer w.host.mu.Unlock()
+	w.host.uids.mu.Lock()
+	defer w.host.uids.mu.Unlock()
 	if len(w.host.runs)+len(w.host.refs)+len(w.host.uids.used)+len(w.host.devices) > 0 {
 		errs = append(errs, fmt.Errorf("runs %v, image references %v, user ids %v, devices %v are left",
 			w.host.runs, w.host.refs, w.host.uids.used, w.host.devices))

@@ -137,3 +137,16 @@ func (h *Host) retain(d image.Digest) {
 	defer h.mu.Unlock()
 	h.refs[d]++
 }
+
+// TemporaryFile returns a file without a name, on the file system of the database
+// directory: it vanishes when it is closed.
+func (h *Host) TemporaryFile() (_ *os.File, err error) {
+	f, err := os.CreateTemp(h.cfg.DB.Images(), "unnamed-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}

@@ -74,7 +74,7 @@ func (h *Host) start(ctx context.Context, u *unit) (err error) {
 		return err
 	}
 	defer h.closing("a program", p.close)
-	r, err := h.spawn(ctx, u, p, &back)
+	r, err := h.spawn(ctx, u, p, l.taps(), &back)
 	if err != nil {
 		return err
 	}
@@ -90,6 +90,7 @@ func (h *Host) start(ctx context.Context, u *unit) (err error) {
 	defer h.mu.Unlock()
 	u.run = r
 	u.nets, u.blocks = describe(l.devices)
+	h.tell(r, true)
 	return nil
 }
 
@@ -162,18 +163,18 @@ func (h *Host) program(l *launch) (*program, error) {
 
 // spawn has the keeper start the program. The run is in the table before its end
 // can be reported.
-func (h *Host) spawn(ctx context.Context, u *unit, p *program, back *undo.Stack) (*run, error) {
+func (h *Host) spawn(ctx context.Context, u *unit, p *program, taps []Tap, back *undo.Stack) (*run, error) {
 	uid, err := h.uids.take()
 	if err != nil {
 		return nil, err
 	}
-	r := &run{id: u.record.ID + "." + newID(), unit: u, uid: uid, exited: make(chan struct{})}
+	r := &run{id: u.record.ID + "." + newID(), unit: u, uid: uid, taps: taps, exited: make(chan struct{})}
 	h.mu.Lock()
 	h.runs[r.id] = r
 	h.mu.Unlock()
 	// From here on there may be a process, even if the answer does not arrive.
 	back.Add(func() error { h.abandon(r); return nil })
-	s := keeper.Spawn{ID: r.id, Name: u.record.Name.Wire(), UID: uid, GID: uid, CPUs: u.record.Config.CPUs}
+	s := keeper.Spawn{ID: r.id, Name: u.record.Name.Wire(), UID: uid, GID: uid, CPUs: u.record.Config.CPUs, Note: encodeTaps(taps)}
 	for _, arg := range p.argv {
 		s.Argv = append(s.Argv, []byte(arg))
 	}

@@ -28,7 +28,8 @@ type Spawn struct {
 	Argv [][]byte // any bytes but zero; the environment is empty
 	UID  int      // user and group to run as; 0: the keeper's own
 	GID  int
-	CPUs []int `json:",omitempty"` // the CPUs it may run on; none: those of the keeper
+	CPUs []int  `json:",omitempty"` // the CPUs it may run on; none: those of the keeper
+	Note string `json:",omitempty"` // what a daemon that comes later wants to know of it
 }
 
 // Purpose says why a process was told to end, so that a daemon that comes later
@@ -47,6 +48,7 @@ type Process struct {
 	ID, Name string
 	PID      int
 	UID      int
+	Note     string `json:",omitempty"` // of its Spawn
 	Started  time.Time
 	Stopped  Purpose            `json:",omitempty"` // why it was told to end
 	Ended    time.Time          `json:",omitzero"`  // zero: it runs

@@ -94,7 +94,7 @@ func (t *table) spawn(s Spawn, fds []int) (Process, error) {
 		closeFDs([]int{console})
 		return Process{}, fmt.Errorf("starting %s: %w", s.Name, err)
 	}
-	c := &child{Process{ID: s.ID, Name: s.Name, PID: pid, UID: s.UID, Started: time.Now().UTC()}, console}
+	c := &child{Process{ID: s.ID, Name: s.Name, PID: pid, UID: s.UID, Note: s.Note, Started: time.Now().UTC()}, console}
 	t.byID[s.ID], t.byPID[pid] = c, c
 	select {
 	case t.spawned <- struct{}{}:

@@ -52,6 +52,9 @@ func (c *Conn) Log() *slog.Logger { return c.log }
 // Request returns what the client calls this request in its hello, or "".
 func (c *Conn) Request() string { return c.request }
 
+// Greeted reports whether the client said hello: it knows problems and verbs.
+func (c *Conn) Greeted() bool { return c.hello }
+
 // Reader returns the reader below Next: for its limits and Sink, which a handler
 // sets before it calls Next, and for raw frames.
 func (c *Conn) Reader() *wire.Reader { return c.reader }
@@ -62,6 +65,10 @@ func (c *Conn) Writer() *wire.Writer { return c.writer }
 // SetIdleTimeout sets how long the client may be silent between messages from
 // now on; 0 or less: for ever.
 func (c *Conn) SetIdleTimeout(d time.Duration) { c.link.idle = d }
+
+// Stop ends reading: a Next that waits, in another goroutine, returns ErrStopped,
+// as do all after it. What is being written may still go out for a moment.
+func (c *Conn) Stop() { c.link.stop() }
 
 // Next returns the next message. A hello, and private commands that the daemon
 // does not know, are answered and not returned. Errors are those of
@@ -102,7 +109,7 @@ func (c *Conn) Reply(h wire.Header, p wire.Payload) error {
 // answer, and not a broken connection.
 func (c *Conn) Fail(h wire.Header, err error) error {
 	e := api.AsError(err)
-	c.log.Info("refused", "name", h.Name, "code", e.Code, "sentence", e.Sentence, "cause", e.Err)
+	c.log.Info("refused", "name", h.Name, "code", e.Code, "sentence", e.Sentence, "cause", err)
 	if err := c.Reply(h, c.failure(e)); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 
 	"albatross/internal/api"
 	"albatross/internal/host"
@@ -32,17 +33,36 @@ type exchange struct {
 	host   *host.Host
 	conn   *server.Conn
 	staged *image.Staged // the image that came with the command
+	data   *os.File      // the block data that came with it, in a file without a name
+	more   bool          // another command may follow
 }
 
-// Handle answers one command.
-func (h *Handler) Handle(ctx context.Context, c *server.Conn) (err error) {
-	x := &exchange{ctx: ctx, host: h.Host, conn: c}
-	defer func() {
-		if x.staged != nil {
-			err = errors.Join(err, x.staged.Discard())
+// close drops what came with the command and was not used.
+func (x *exchange) close() error {
+	var errs []error
+	if x.staged != nil {
+		errs = append(errs, x.staged.Discard())
+	}
+	if x.data != nil {
+		errs = append(errs, x.data.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Handle answers one command, and as many policies as the client sends before.
+func (h *Handler) Handle(ctx context.Context, c *server.Conn) error {
+	for {
+		x := &exchange{ctx: ctx, host: h.Host, conn: c}
+		err := x.handle(h.MaxImage)
+		if err = errors.Join(err, x.close()); err != nil || !x.more {
+			return err
 		}
-	}()
-	c.Reader().MaxImage = h.MaxImage
+	}
+}
+
+func (x *exchange) handle(maxImage int64) error {
+	c := x.conn
+	c.Reader().MaxImage = maxImage
 	c.Reader().Sink = x.sink
 	m, err := c.Next()
 	if refused, ok := errors.AsType[*wire.RefusedError](err); ok {
@@ -52,19 +72,34 @@ func (h *Handler) Handle(ctx context.Context, c *server.Conn) (err error) {
 		return err
 	}
 	reply, err := x.obey(m)
-	switch {
-	case err != nil:
-		return c.Fail(m.Header, err)
-	case reply == nil: // answered already
+	if broken, ok := errors.AsType[*brokenError](err); ok {
+		return broken.err
+	}
+	if err != nil {
+		return c.Fail(m.Header, x.forClient(m.Payload, err))
+	}
+	if reply == nil { // answered already
 		return nil
 	}
 	return c.Reply(m.Header, reply)
 }
 
-// sink takes the image of a create while it arrives.
+// forClient returns err as this client should hear of it.
+func (x *exchange) forClient(p wire.Payload, err error) error {
+	if errors.Is(err, context.Canceled) && x.ctx.Err() != nil {
+		return api.Errorf(api.Unavailable, "the daemon is stopping: %w", err).Hinted("ask again when it is back")
+	}
+	e := api.AsError(err)
+	if s := sentence(p, e.Code); s != "" && !x.conn.Greeted() {
+		return &api.Error{Code: e.Code, Sentence: s, Err: err}
+	}
+	return err
+}
+
+// sink takes the large content of a command while it arrives.
 func (x *exchange) sink(_ wire.Header, o wire.Octets, content io.Reader) (err error) {
-	if o.Kind != wire.CreateImage {
-		return notHere("block devices with data inside the command")
+	if o.Kind == wire.BlockImage {
+		return x.holdData(content)
 	}
 	if o.Type != vm.Solo5 {
 		return nil // the host refuses it once all of the command is known
@@ -86,8 +121,37 @@ func (x *exchange) obey(m wire.Message) (wire.Payload, error) {
 		return x.info(m.Name, p.Form), nil
 	case wire.UnikernelGet:
 		return x.get(m, p.Level)
+	case wire.PolicyInfo:
+		return x.policies(m.Name)
+	case wire.PolicyAdd:
+		return x.addPolicy(m.Name, p.Policy)
+	case wire.PolicyRemove:
+		return x.removePolicy(m.Name)
+	case wire.StatsInitial:
+		return x.stats(m)
 	case wire.Private:
 		return x.private(m.Name, p)
+	}
+	return x.obeyBlock(m)
+}
+
+// obeyBlock carries out a command about block devices.
+func (x *exchange) obeyBlock(m wire.Message) (wire.Payload, error) {
+	switch p := m.Payload.(type) {
+	case wire.BlockInfo:
+		return x.blocks(m.Name)
+	case wire.BlockAdd:
+		return x.addBlock(m.Name, p.Size)
+	case wire.BlockAddOld:
+		return x.addBlockOld(m.Name, p)
+	case wire.BlockRemove:
+		return x.removeBlock(m.Name)
+	case wire.BlockSet:
+		return x.setBlock(m.Name, p.Compressed)
+	case wire.BlockSetOld:
+		return x.setBlockOld(m.Name, p.Compressed)
+	case wire.BlockDump:
+		return x.dumpBlock(m, p)
 	case wire.Command:
 		return nil, notHere("this command")
 	}
