@@ -8,7 +8,7 @@ PREFIX  ?= /usr/local
 VERSION ?=
 LDFLAGS := $(if $(VERSION),-X albatross/internal/version.Version=$(VERSION))
 
-# Fuzz targets, as PACKAGE:TARGET; each runs for FUZZTIME.
+# How long each fuzz target runs.
 FUZZTIME ?= 30s
 
 .PHONY: all build demo test race bench fuzz lint format guests install clean need-go
@@ -38,7 +38,7 @@ race: need-go
 
 ## bench: the figures of docs/performance.md
 bench: build
-	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/spt ./internal/hvt ./internal/hostnet ./test/e2e
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/spt ./internal/kvm ./internal/hvt ./internal/hostnet ./internal/store ./internal/policy ./test/e2e
 
 ## fuzz: every fuzz target for FUZZTIME (30s)
 fuzz: need-go

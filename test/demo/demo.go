@@ -195,6 +195,11 @@ func (d *demo) consoleHas(ctx context.Context, name, text string) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("the console of %s does not show %q but %q: %w", name, text, out, errors.Join(err, context.DeadlineExceeded))
 		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 }
 
@@ -210,7 +215,9 @@ func (d *demo) cleanUp(failed error) error {
 		d.showLogs()
 	}
 	d.say("The end of all of it:")
-	err := d.albatross(context.Background(), "down", "--dir", d.dir)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	err := d.albatross(ctx, "down", "--dir", d.dir)
 	err = errors.Join(failed, err, os.RemoveAll(d.dir))
 	if err == nil {
 		fmt.Printf("\nAll of this took %v, and nothing is left of it.\n", time.Since(d.began).Round(time.Millisecond))

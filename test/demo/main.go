@@ -36,12 +36,12 @@ func run(bin string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
 	network := os.Geteuid() == 0
 	if network && os.Getenv(insideEnv) == "" {
 		return enterNamespace(bin)
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
 	d, err := newDemo(bin, network)
 	if err != nil {
 		return err

@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -15,16 +17,29 @@ import (
 	"albatross/internal/testutil"
 )
 
-// daemonPID returns the process of a daemon of w.
-func (w *world) daemonPID(name string) int {
+// daemonPIDs returns the processes of a daemon of w.
+func (w *world) daemonPIDs(name string) []int {
 	w.t.Helper()
+	var pids []int
 	for _, p := range processes(w.t) {
 		if strings.Contains(p.cmdline, "/"+name+" ") && strings.Contains(p.cmdline, w.dir) {
-			return p.pid
+			pids = append(pids, p.pid)
 		}
 	}
-	w.t.Fatalf("%s does not run", name)
-	return 0
+	return pids
+}
+
+// daemonPID returns the process of a daemon of w that runs, or will soon.
+func (w *world) daemonPID(name string) int {
+	w.t.Helper()
+	var pids []int
+	testutil.Eventually(w.t, patience, func() error {
+		if pids = w.daemonPIDs(name); len(pids) != 1 {
+			return fmt.Errorf("the processes of %s are %v", name, pids)
+		}
+		return nil
+	})
+	return pids[0]
 }
 
 // TestUnikernelsSurviveTheDaemon kills albatrossd: unikernels go on, and it is
@@ -39,7 +54,7 @@ func TestUnikernelsSurviveTheDaemon(t *testing.T) {
 			daemon := w.daemonPID("albatrossd")
 			must(t, syscall.Kill(daemon, sig))
 			testutil.Eventually(t, patience, func() error {
-				if r := w.run("info", "tick"); r.code != 0 || w.daemonPID("albatrossd") == daemon {
+				if r := w.run("info", "tick"); r.code != 0 || slices.Contains(w.daemonPIDs("albatrossd"), daemon) {
 					return fmt.Errorf("%+v", r)
 				}
 				return nil
@@ -50,6 +65,62 @@ func TestUnikernelsSurviveTheDaemon(t *testing.T) {
 			w.ok("destroy", "tick")
 		})
 	}
+}
+
+// TestNothingAcknowledgedIsLost kills the daemon again and again while a client
+// restarts and replaces a unikernel: it is there afterwards, once.
+func TestNothingAcknowledgedIsLost(t *testing.T) {
+	w := newWorld(t)
+	image := imageFile(t, "spt", "ticker")
+	const n = 3
+	for i := range n {
+		w.ok("create", fmt.Sprint("tick", i), image)
+	}
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	for i := range n {
+		clients.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default: // whether it is obeyed or refused matters not
+					w.run("restart", fmt.Sprint("tick", i))
+					w.run("create", "-f", fmt.Sprint("tick", i), image)
+				}
+			}
+		})
+	}
+	for range 6 {
+		daemon := w.daemonPID("albatrossd")
+		must(t, syscall.Kill(daemon, syscall.SIGKILL))
+		testutil.Eventually(t, patience, func() error {
+			if r := w.run("info"); r.code != 0 {
+				return fmt.Errorf("%+v", r)
+			}
+			return nil
+		})
+	}
+	close(stop)
+	clients.Wait()
+	testutil.Eventually(t, patience, func() error {
+		s := w.state()
+		for _, u := range s.Unikernels {
+			if u.Phase != "running" {
+				return fmt.Errorf("%+v", s)
+			}
+		}
+		running := 0
+		for _, p := range processes(t) {
+			if strings.HasPrefix(p.cmdline, "spt:") {
+				running++
+			}
+		}
+		if len(s.Unikernels) != n || running != n {
+			return fmt.Errorf("%d processes; %+v", running, s)
+		}
+		return nil
+	})
 }
 
 // TestConsoleSurvives kills albatross-console: the unikernel goes on, and what
@@ -96,20 +167,18 @@ func TestFlood(t *testing.T) {
 	for _, d := range daemons {
 		before[d] = memoryKB(t, w.daemonPID(d))
 	}
-	w.ok("create", "flood", imageFile(t, "spt", "flood"), "--", "--bytes=10000000", "--patient")
-	answered := 0
-	for {
-		s := w.state("flood")
-		if len(s.Unikernels) == 0 {
-			break
+	w.ok("create", "endless", imageFile(t, "spt", "flood"))
+	for range 20 { // while it prints without end
+		if s := w.state("endless"); len(s.Unikernels) != 1 || s.Unikernels[0].Phase != "running" {
+			t.Fatalf("%+v", s)
 		}
-		answered++
 	}
+	w.ok("create", "flood", imageFile(t, "spt", "flood"), "--", "--bytes=10000000", "--patient")
 	if code, signal := w.ended("flood"); code != 0 || signal != 0 {
 		t.Errorf("flood ended with code %d, signal %d", code, signal)
 	}
 	w.console("flood", "done")
-	t.Logf("albatrossd answered %d times meanwhile", answered)
+	w.ok("destroy", "endless")
 	const most = 8 << 10 // KB; a Go program's heap breathes
 	for _, d := range daemons {
 		if grown := memoryKB(t, w.daemonPID(d)) - before[d]; grown > most {
