@@ -48,9 +48,12 @@ func packages(t *testing.T) map[string]pkg {
 // effects are packages of the standard library that pure code has no use for.
 var effects = []string{"os", "os/exec", "os/signal", "net", "net/http", "syscall", "io/ioutil", "log", "log/slog", "time/tzdata", "unsafe"}
 
+// pure are the packages that decide and have no effects.
+var pure = []string{"vm", "lifecycle", "policy", "wire", "api"}
+
 func TestPurePackagesHaveNoEffects(t *testing.T) {
 	all := packages(t)
-	for _, name := range []string{"vm", "lifecycle", "wire", "api"} {
+	for _, name := range pure {
 		p, ok := all[module+"internal/"+name]
 		if !ok {
 			t.Errorf("there is no package %s", name)
@@ -59,7 +62,7 @@ func TestPurePackagesHaveNoEffects(t *testing.T) {
 			if slices.Contains(effects, i) {
 				t.Errorf("%s imports %s", p.ImportPath, i)
 			}
-			if inner, ok := strings.CutPrefix(i, module+"internal/"); ok && !slices.Contains([]string{"vm", "lifecycle", "wire", "api"}, inner) {
+			if inner, ok := strings.CutPrefix(i, module+"internal/"); ok && !slices.Contains(pure, inner) {
 				t.Errorf("%s imports %s", p.ImportPath, i)
 			}
 		}
@@ -106,10 +109,13 @@ func TestImporters(t *testing.T) {
 		"go.etcd.io/bbolt":                    {"internal/store"},
 		"github.com/spf13/cobra":              {"internal/cli"},
 		module + "internal/store":             {"internal/host"},
+		module + "internal/policy":            {"internal/host"},
+		module + "internal/block":             {"internal/host", "internal/vmmd"},
+		module + "internal/stats":             {"cmd/albatross-stats"},
 		module + "internal/host":              {"internal/vmmd"},
 		module + "internal/vmmd":              {"cmd/albatrossd"},
 		module + "internal/console":           {"cmd/albatross-console"},
-		module + "internal/client":            {"internal/cli"},
+		module + "internal/client":            {"internal/cli", "internal/cli/legacy"},
 		module + "internal/cli":               {"cmd/albatross"},
 		module + "internal/kvm":               {"internal/hvt", "internal/cli", "test/demo", "cmd/albatross-hvt"},
 		module + "internal/tender":            {"cmd/albatross-hvt", "cmd/albatross-spt"},

@@ -156,9 +156,16 @@ func (u *unit) judge(r *run) (vm.Decision, string) {
 	case r.lost:
 		return vm.Again, "its keeper died"
 	}
-	return u.record.Config.Fail.Decide(vm.Ended{
-		Exit: exit, NameAdded: u.record.Config.AddName && !u.record.NoName,
-	}), exit.Reason()
+	ended := vm.Ended{Exit: exit, NameAdded: u.record.Config.AddName && !u.record.NoName}
+	fail := u.record.Config.Fail
+	decision, reason := fail.Decide(ended), exit.Reason()
+	if decision == vm.Drop && fail.Why(ended) != "" {
+		reason += "; " + fail.Why(ended)
+	}
+	if decision == vm.WithoutName {
+		reason += "; started again without the added --name"
+	}
+	return decision, reason
 }
 
 func exitOf(p keeper.Process) vm.Exit {

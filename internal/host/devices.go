@@ -69,16 +69,35 @@ func bridgeError(err error) error {
 	if !ok {
 		return err
 	}
-	e := &api.Error{Code: api.NotFound, Sentence: bad.Error(), Err: err}
-	if errors.Is(err, hostnet.ErrBridgeFull) {
-		e.Code = api.Resource
+	switch {
+	case errors.Is(err, hostnet.ErrBridgeFull):
+		return (&api.Error{Code: api.Resource, Sentence: fmt.Sprintf("bridge %q takes no more than %d interfaces", bad.Bridge, hostnet.MaxPorts), Err: err}).
+			Hinted("use another bridge for some of the unikernels")
+	case errors.Is(err, hostnet.ErrNotBridge):
+		return (&api.Error{Code: api.Invalid, Sentence: fmt.Sprintf("the interface %q is no bridge", bad.Bridge), Err: err}).
+			Hinted("%s", bridgeHint(bad))
 	}
+	return (&api.Error{Code: api.NotFound, Sentence: fmt.Sprintf("there is no bridge %q", bad.Bridge), Err: err}).
+		Hinted("%s", bridgeHint(bad))
+}
+
+func bridgeHint(bad *hostnet.BridgeError) string {
 	switch {
 	case len(bad.Have) > 0:
-		return e.Hinted("this host has the bridges %s", strings.Join(bad.Have, ", "))
-	default:
-		return e.Hinted("make one first: ip link add %s type bridge && ip link set %s up", bad.Bridge, bad.Bridge)
+		return "this host has the bridges " + strings.Join(bad.Have, ", ")
+	case errors.Is(bad, hostnet.ErrNotBridge) || !validInterface(bad.Bridge):
+		return "this host has no bridge; root makes one with: ip link add NAME type bridge && ip link set NAME up"
 	}
+	return fmt.Sprintf("root makes it with: ip link add %s type bridge && ip link set %s up", bad.Bridge, bad.Bridge)
+}
+
+// validInterface reports whether Linux takes this as the name of an interface,
+// and a shell as a word.
+func validInterface(name string) bool {
+	const most = 15 // IFNAMSIZ less the terminator
+	return name != "" && len(name) <= most && !strings.ContainsFunc(name, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.", r))
+	})
 }
 
 // openDevices makes the taps and opens the block devices of a unikernel, in the

@@ -262,8 +262,8 @@ func (h *Host) mayStart() (over func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.down {
-		return nil, api.Errorf(api.Unavailable, "the host is going down: no unikernel is started any more").
-			Hinted("start albatrossd again")
+		return nil, api.Errorf(api.Unavailable, "all unikernels were shut down: none is started until albatrossd is").
+			Hinted("start albatrossd again; after albatross up: albatross down and albatross up, with the same --dir")
 	}
 	h.starts.Add(1)
 	return h.starts.Done, nil

@@ -397,7 +397,7 @@ func TestShutdownKeepsRecords(t *testing.T) {
 	if err != nil || stopped != 2 {
 		t.Errorf("stopped %d, %v", stopped, err)
 	}
-	wantCode(t, w.create("c", "ticker", config(), false), api.Unavailable, "going down")
+	wantCode(t, w.create("c", "ticker", config(), false), api.Unavailable, "shut down")
 	if running := testutil.Children(w.keeper.Process.Pid); len(running) != 0 {
 		t.Errorf("processes %v run", running)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"albatross/internal/api"
@@ -41,10 +42,9 @@ func (h *Host) hvtProgram(l *launch) (_ *program, err error) {
 			err = errors.Join(err, closeAll())
 		}
 	}()
-	kvm, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	kvm, err := openKVM()
 	if err != nil {
-		return nil, api.Errorf(api.Unavailable, "hvt unikernels need KVM: %w", err).
-			Hinted("load the kvm module, or build the unikernel for the target spt")
+		return nil, err
 	}
 	opened = append(opened, kvm)
 	exe, err := os.Open(h.cfg.HVT)
@@ -63,6 +63,25 @@ func (h *Host) hvtProgram(l *launch) (_ *program, err error) {
 	}
 	p.fds = append(p.fds, int(exe.Fd()))
 	return p, nil
+}
+
+// openKVM opens /dev/kvm and makes sure that it is what its name says.
+func openKVM() (*os.File, error) {
+	kvm, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, api.Errorf(api.Denied, "hvt unikernels need KVM, which albatrossd may not open: %w", err).
+			Hinted("run it as root or as a member of the group kvm, or build the unikernel for the target spt")
+	}
+	if err == nil {
+		if fi, statErr := kvm.Stat(); statErr != nil || fi.Mode()&fs.ModeCharDevice == 0 {
+			err = errors.Join(errors.New("/dev/kvm is no device"), statErr, kvm.Close())
+		}
+	}
+	if err != nil {
+		return nil, api.Errorf(api.Unavailable, "hvt unikernels need KVM: %w", err).
+			Hinted("load the kvm module, or build the unikernel for the target spt")
+	}
+	return kvm, nil
 }
 
 func hvtArguments(l *launch) []string {

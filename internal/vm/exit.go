@@ -73,6 +73,15 @@ func (e Exit) hopeless() bool {
 	return e.Code == ExitRefused || 60 <= e.Code && e.Code <= 64
 }
 
+// Why says in words why a unikernel that ended so is not started again although
+// it was to be, or is empty where nothing stood in the way.
+func (f Fail) Why(e Ended) string {
+	if f.Mode != FailQuit && !e.Stopped && e.Exit.Signal == 0 && e.Exit.hopeless() {
+		return fmt.Sprintf("not started again: a restart cannot mend what ends with exit code %d", e.Exit.Code)
+	}
+	return ""
+}
+
 // String returns "exit code 3" or "signal 11 (SIGSEGV)".
 func (e Exit) String() string {
 	if e.Signal == 0 {
@@ -105,7 +114,7 @@ func (e Exit) Reason() string {
 // and those of sysexits(3) that programs use.
 var codes = map[int]string{
 	ExitOK:        "normal end",
-	ExitRefused:   "the tender refused the image or a device, or stopped the unikernel after a fault",
+	ExitRefused:   "refused by the tender, stopped after a fault, or failed by itself: its console says why",
 	ExitException: "uncaught exception or out of memory inside the unikernel",
 	60:            "the unikernel cannot work with its configuration",
 	61:            "the unikernel cannot work with its configuration",

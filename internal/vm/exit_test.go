@@ -84,7 +84,7 @@ func TestExitsInWords(t *testing.T) {
 		text, reason string
 	}{
 		{Exit{}, "exit code 0", "normal end"},
-		{Exit{Code: 1}, "exit code 1", "refused the image"},
+		{Exit{Code: 1}, "exit code 1", "its console says why"},
 		{Exit{Code: 3}, "exit code 3", "a code of its own"},
 		{Exit{Code: 64}, "exit code 64", "does not understand its arguments"},
 		{Exit{Code: 139}, "exit code 139", "signal 11"},
@@ -104,6 +104,28 @@ func TestExitsInWords(t *testing.T) {
 	for code := range 256 {
 		if e := (Exit{Code: code}); e.Reason() == "" || e.String() != fmt.Sprintf("exit code %d", code) {
 			t.Errorf("%d: %q, %q", code, e, e.Reason())
+		}
+	}
+}
+
+// TestWhyNotAgain names what stood in the way of a restart, and only that.
+func TestWhyNotAgain(t *testing.T) {
+	for _, c := range []struct {
+		mode FailMode
+		end  Ended
+		want string
+	}{
+		{FailAlways, Ended{Exit: Exit{Code: 1}}, "exit code 1"},
+		{FailOnFailure, Ended{Exit: Exit{Code: 63}}, "exit code 63"},
+		{FailRestart, Ended{Exit: Exit{Code: 60}}, "exit code 60"},
+		{FailQuit, Ended{Exit: Exit{Code: 1}}, ""},
+		{FailAlways, Ended{Exit: Exit{Code: 3}}, ""},
+		{FailAlways, Ended{Exit: Exit{Code: 1}, Stopped: true}, ""},
+		{FailAlways, Ended{Exit: Exit{Signal: 9}}, ""},
+	} {
+		got := Fail{Mode: c.mode}.Why(c.end)
+		if !strings.Contains(got, c.want) || (got == "") != (c.want == "") {
+			t.Errorf("mode %d, %+v: %q, want %q in it", c.mode, c.end, got, c.want)
 		}
 	}
 }

@@ -83,6 +83,9 @@ func (d *demo) play(ctx context.Context) error {
 // chooseTarget picks the target whose unikernels run at full speed here.
 func chooseTarget() (target, why string) {
 	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if errors.Is(err, os.ErrPermission) {
+		return "spt", "they need no KVM, which this user may not open"
+	}
 	if err != nil {
 		return "spt", "they need no KVM, and there is none here"
 	}
