@@ -11,7 +11,7 @@ LDFLAGS := $(if $(VERSION),-X albatross/internal/version.Version=$(VERSION))
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
 
-.PHONY: all build demo test race bench fuzz lint format guests install clean need-go
+.PHONY: all build demo test test-long race bench fuzz lint format guests install clean need-go
 
 all: build
 
@@ -22,6 +22,7 @@ need-go:
 build: need-go
 	@mkdir -p $(BIN)
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+	@ln -f $(BIN)/albatross $(BIN)/albatross-client
 
 ## demo: boots two unikernels, shows what they do, leaves nothing behind
 demo: build
@@ -30,6 +31,10 @@ demo: build
 ## test: all fast tests, with real unikernels where the machine allows
 test: need-go
 	$(GO) test ./...
+
+## test-long: what takes its time: a GiB image, garbage without end
+test-long: need-go
+	ALBATROSS_LONG=1 $(GO) test -timeout 30m -run '^TestLong' ./internal/wire ./internal/server ./test/e2e
 
 ## race: the same under the race detector, which needs a C compiler
 race: need-go

@@ -117,6 +117,7 @@ func TestImporters(t *testing.T) {
 		module + "internal/console":           {"cmd/albatross-console"},
 		module + "internal/client":            {"internal/cli", "internal/cli/legacy"},
 		module + "internal/cli":               {"cmd/albatross"},
+		module + "internal/cli/legacy":        {"cmd/albatross"},
 		module + "internal/kvm":               {"internal/hvt", "internal/cli", "test/demo", "cmd/albatross-hvt"},
 		module + "internal/tender":            {"cmd/albatross-hvt", "cmd/albatross-spt"},
 		"golang.org/x/crypto/cryptobyte":      {"internal/wire"},

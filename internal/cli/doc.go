@@ -6,6 +6,9 @@
 //	  machine.go devices.go                    the flags that describe one
 //	  source.go upload.go                      where an image comes from and how it goes
 //	info.go table.go detail.go json.go         what runs, for people and for programs
+//	policy.go addpolicy.go                     what paths may use
+//	block.go content.go                        block devices, and what is in them
+//	stats.go sample.go                         what unikernels have used
 //	console.go visible.go                      what unikernels wrote, made harmless
 //	up.go detach.go daemons.go down.go shutdown.go    daemons in one directory (package supervisor)
 //	errors.go text.go terminal.go complete.go  what all commands share
@@ -36,6 +39,9 @@
 //	124  the command line makes no sense
 //	125  something failed on this side that should not
 //	130  interrupted
+//
+// Package legacy is the command line of Albatross 2.7, which the same program has
+// under the name albatross-client.
 //
 // Only cmd/albatross and tests import this package.
 package cli

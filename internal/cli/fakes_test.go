@@ -75,7 +75,7 @@ func fakeConsole() int {
 func fakeKeeper() int {
 	d := parse("albatross-keeper", false)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	l, err := keeper.Listen(d.tmp.Keeper())
+	l, err := keeper.Listen(d.tmp.Keeper(), d.tmp.KeeperLock())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -71,6 +71,73 @@ type jsonShutdown struct {
 	Stopped int `json:"stopped"` // how many unikernels ran
 }
 
+// jsonPolicies is what policy prints.
+type jsonPolicies struct {
+	Policies []jsonPolicy `json:"policies"` // in the order of their paths
+}
+
+// jsonPolicy is a policy.
+type jsonPolicy struct {
+	Path       vm.Name        `json:"path"`
+	Unikernels *int           `json:"unikernels,omitempty"` // left out: any number
+	CPUs       vm.Set[int]    `json:"cpus"`
+	Memory     int            `json:"memory_mb"`
+	Block      *int           `json:"block_mb,omitempty"` // left out: no block storage
+	Bridges    vm.Set[string] `json:"bridges"`
+}
+
+// jsonPolicyDone is what add-policy and remove-policy print.
+type jsonPolicyDone struct {
+	Path  vm.Name `json:"path"`
+	Reply string  `json:"reply"` // the daemon's sentence
+}
+
+// jsonDevices is what block prints.
+type jsonDevices struct {
+	Blocks []jsonDevice `json:"blocks"` // in the order of their names
+}
+
+// jsonDevice is a block device of the host.
+type jsonDevice struct {
+	Name vm.Name `json:"name"`
+	Size int     `json:"size_mb"`
+	Used bool    `json:"used"` // a unikernel has it
+}
+
+// jsonContent is what dump-block prints.
+type jsonContent struct {
+	Name  vm.Name `json:"name"`
+	File  string  `json:"file"`
+	Bytes int64   `json:"bytes"`
+}
+
+// jsonSample is what stats prints for each sample: what a unikernel has used
+// since it started.
+type jsonSample struct {
+	Name     vm.Name       `json:"name"`
+	User     int64         `json:"user_us"`             // CPU time in user mode, the guest's own included
+	System   int64         `json:"system_us"`           // CPU time in the kernel
+	RSS      int64         `json:"rss_bytes,omitempty"` // memory now
+	MaxRSS   int64         `json:"max_rss_bytes"`
+	Networks []jsonTraffic `json:"networks"`
+	Counters []jsonCounter `json:"counters"` // of the virtual machine monitor
+}
+
+// jsonTraffic is what went through a network interface, seen from the unikernel.
+type jsonTraffic struct {
+	Name            string `json:"name"` // that the unikernel knows
+	Received        int64  `json:"received_bytes"`
+	ReceivedPackets int64  `json:"received_packets"`
+	Sent            int64  `json:"sent_bytes"`
+	SentPackets     int64  `json:"sent_packets"`
+}
+
+// jsonCounter is a count of the virtual machine monitor.
+type jsonCounter struct {
+	Name  string `json:"name"`
+	Value int64  `json:"value"`
+}
+
 // jsonState is what info prints.
 type jsonState struct {
 	Unikernels []jsonUnikernel `json:"unikernels"` // in the order of their names

@@ -47,7 +47,9 @@ daemon could be asked, 124 the command line makes no sense, 125 internal error,
 	flags.StringVar(&a.tmpdir, "tmpdir", a.defaultTmp(), "the daemons' sockets are below `DIR`")
 	flags.DurationVar(&a.timeout, "timeout", client.DefaultPatience, "give up when a daemon makes no progress for this `TIME`")
 	c.AddCommand(
-		a.createCommand(), a.destroyCommand(), a.restartCommand(), a.infoCommand(), a.getCommand(), a.consoleCommand(),
+		a.createCommand(), a.destroyCommand(), a.restartCommand(), a.infoCommand(), a.getCommand(), a.consoleCommand(), a.statsCommand(),
+		a.policyCommand(), a.addPolicyCommand(), a.removePolicyCommand(),
+		a.blockCommand(), a.createBlockCommand(), a.setBlockCommand(), a.dumpBlockCommand(), a.destroyBlockCommand(),
 		a.shutdownCommand(), a.upCommand(), a.downCommand(), a.versionCommand(),
 	)
 	return c
@@ -112,12 +114,24 @@ func arguments(least, most int, words string) cobra.PositionalArgs {
 }
 
 // parseName reads the name of a unikernel.
-func parseName(s string) (vm.Name, error) {
+func parseName(s string) (vm.Name, error) { return parseNameOf("unikernel", s) }
+
+// parseNameOf reads the name of something.
+func parseNameOf(what, s string) (vm.Name, error) {
 	n, err := parseNameOrPath(s)
 	if err == nil && n.IsPath() {
-		return vm.Name{}, usage("", "%q is a path, not the name of a unikernel", s)
+		return vm.Name{}, usage("", "%q is a path, not the name of a %s", s, what)
 	}
 	return n, err
+}
+
+// parsePath reads a path, and returns the name that stands for it.
+func parsePath(s string) (vm.Name, error) {
+	p, err := vm.ParsePath(s)
+	if err != nil {
+		return vm.Name{}, usage("a path is labels joined by dots, like shop.web; . is the root", "%v", err)
+	}
+	return vm.MakeName(p, ""), nil
 }
 
 // parseNameOrPath reads a name or, ending in a dot or colon, a path.

@@ -20,6 +20,7 @@ import (
 	"albatross/internal/linux"
 	"albatross/internal/paths"
 	"albatross/internal/vm"
+	"albatross/internal/wire"
 )
 
 // TestMain makes the test binary the command itself, and the daemons that "up"
@@ -80,6 +81,10 @@ func killAll(t *testing.T, dir string) {
 type scene struct {
 	State    api.State
 	Consoles map[vm.Name][]clienttest.Line
+	Policies map[vm.Path]vm.Policy
+	Blocks   map[vm.Name]clienttest.Block
+	Samples  []wire.Named[vm.Stats]
+	Stops    bool // the statistics daemon, after the samples
 }
 
 // fake FILE [old]: daemons that tell what is in FILE, as Albatross 2.7 with old.
@@ -90,12 +95,22 @@ func fake(ts *testscript.TestScript, neg bool, args []string) {
 	var s scene
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &s))
 	tmp, old := paths.Tmp(ts.Getenv(paths.TmpEnv)), len(args) == 2
-	host, err := clienttest.Listen(tmp.VMMD(), clienttest.NewHost(s.State).Daemon(old).Serve)
-	ts.Check(err)
-	ts.Defer(func() { ts.Check(host.Close()) })
-	consoles, err := clienttest.Listen(tmp.Console(), clienttest.Consoles{Lines: s.Consoles}.Daemon(old).Serve)
-	ts.Check(err)
-	ts.Defer(func() { ts.Check(consoles.Close()) })
+	h := clienttest.NewHost(s.State)
+	for path, policy := range s.Policies {
+		h.SetPolicy(path, policy)
+	}
+	for name, block := range s.Blocks {
+		h.SetBlock(name, block)
+	}
+	for socket, d := range map[string]clienttest.Daemon{
+		tmp.VMMD():    h.Daemon(old),
+		tmp.Console(): clienttest.Consoles{Lines: s.Consoles}.Daemon(old),
+		tmp.Stats():   clienttest.Samples{Samples: s.Samples, Ends: s.Stops}.Daemon(old),
+	} {
+		server, err := clienttest.Listen(socket, d.Serve)
+		ts.Check(err)
+		ts.Defer(func() { ts.Check(server.Close()) })
+	}
 }
 
 // status CODE COMMAND…: runs a command that must exit with the code.

@@ -1,53 +1,27 @@
 package cli
 
 import (
-	"compress/zlib"
-	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+
+	"albatross/internal/client"
 )
 
-// pack compresses an image by zlib into a file without a name, since its size
-// must be known before it is sent.
-func (s *source) pack(level int) (packed *source, err error) {
-	f, err := os.CreateTemp("", "albatross-image-")
-	if err != nil {
-		return nil, fmt.Errorf("compressing the image: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("compressing the image: %w", err)
-			_ = f.Close() // its content is of no use
-		}
-	}()
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, err
-	}
-	z, err := zlib.NewWriterLevel(f, level)
+// pack compresses an image by zlib.
+func (s *source) pack(level int) (*source, error) {
+	packed, err := client.Pack(s.reader(), level)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(z, s.reader()); err != nil {
-		return nil, err
-	}
-	if err := z.Close(); err != nil {
-		return nil, err
-	}
-	size, err := f.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return nil, err
-	}
-	return &source{what: s.what, content: f, size: size, file: f}, nil
+	return &source{what: s.what, content: packed, size: packed.Size, file: packed.File}, nil
 }
 
-// patient is how long an upload may take before its progress is of interest.
+// patient is how long a transfer may take before its progress is of interest.
 const patient = 200 * time.Millisecond
 
-// progress shows how far an upload is, on a terminal and if it takes a while.
+// progress shows how far a transfer is, on a terminal and if it takes a while.
 type progress struct {
 	to    *stream
 	what  string
@@ -61,7 +35,7 @@ func newProgress(to *stream, what string, total int64) *progress {
 	return &progress{to: to, what: what, total: total, begun: time.Now()}
 }
 
-// sent takes note of how many bytes were sent so far.
+// sent takes note of how many bytes were carried so far.
 func (p *progress) sent(n int64) {
 	if !p.to.terminal || p.bars == nil && time.Since(p.begun) < patient {
 		return

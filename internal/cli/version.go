@@ -29,7 +29,7 @@ func (a *app) version(ctx context.Context) error {
 	v := jsonVersion{Version: version.Version, Daemons: []jsonDaemon{}}
 	c := a.client()
 	c.Patience = min(c.Patience, shortWait)
-	for _, ask := range []func(context.Context) (api.Welcome, error){c.HelloVMMD, c.HelloConsole} {
+	for _, ask := range []func(context.Context) (api.Welcome, error){c.HelloVMMD, c.HelloConsole, c.HelloStats} {
 		if w, err := ask(ctx); err == nil {
 			v.Daemons = append(v.Daemons, jsonDaemon{Name: w.Daemon, Version: w.Version})
 		}

@@ -46,6 +46,9 @@ func (c Client) HelloVMMD(ctx context.Context) (api.Welcome, error) { return c.g
 // HelloConsole is HelloVMMD for albatross-console.
 func (c Client) HelloConsole(ctx context.Context) (api.Welcome, error) { return c.greet(ctx, console) }
 
+// HelloStats is HelloVMMD for albatross-stats.
+func (c Client) HelloStats(ctx context.Context) (api.Welcome, error) { return c.greet(ctx, stats) }
+
 func (c Client) greet(ctx context.Context, s service) (api.Welcome, error) {
 	x, err := c.open(ctx, s)
 	if err != nil {

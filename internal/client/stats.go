@@ -27,7 +27,7 @@ type Sampling struct {
 }
 
 // firstSample is how long the first sample may take: Albatross's daemon samples
-// every 10 s.
+// every 10 s. A shorter patience of the client counts here too.
 const firstSample = 12 * time.Second
 
 // Stats calls each with samples of what unikernels have used, and ends with one
@@ -51,7 +51,7 @@ func (c Client) Stats(ctx context.Context, s Sampling, each func(Sample) error) 
 		x.conn.reads = 0
 		return x.samples(s.Name, each)
 	}
-	x.conn.reads = firstSample
+	x.conn.reads = min(firstSample, x.patience)
 	return x.round(s.Name, each)
 }
 

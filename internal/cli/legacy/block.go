@@ -11,9 +11,9 @@ import (
 )
 
 func (a *app) blockCommand() *command {
-	c := a.newCommand("block", "Displays information about block devices.")
+	c := a.newCommand("block", "List block devices.")
 	var of vm.Name
-	c.option(wireName(&of), "NAME", "Name of block device.", "name")
+	c.option(wireName(&of), "NAME", "The block device.", "name")
 	a.local(c)
 	c.run = func(ctx context.Context) error {
 		all, err := a.client().Blocks(ctx, of)
@@ -28,14 +28,14 @@ func (a *app) blockCommand() *command {
 }
 
 func (a *app) createBlockCommand() *command {
-	c := a.newCommand("create-block", "Create a block device.")
+	c := a.newCommand("create-block", "Make a block device.")
 	var name vm.Name
 	var data string
 	size, level := 0, 0
 	c.compression(&level)
-	c.option(file(&data), "FILE", "Block device content (filename).", "data")
+	c.option(file(&data), "FILE", "File of the content.", "data")
 	c.named(&name, blockName)
-	c.argument(integer(&size), "BLOCK-SIZE", "Block storage (in MB).")
+	c.argument(integer(&size), "BLOCK-SIZE", "Size in MB.")
 	a.local(c)
 	c.run = func(ctx context.Context) error {
 		if data != "" {
@@ -43,8 +43,8 @@ func (a *app) createBlockCommand() *command {
 			if err != nil {
 				return misuse("%w", err)
 			}
-			if info.Size()>>20 >= int64(size) && info.Size() > int64(size)<<20 {
-				return misuse("data exceeds size")
+			if megabytes := (info.Size() + 1<<20 - 1) >> 20; megabytes > int64(size) {
+				return misuse("the data does not fit: %s has %d bytes", data, info.Size())
 			}
 		}
 		reply, err := a.client().CreateBlock(ctx, name, size)
@@ -57,13 +57,13 @@ func (a *app) createBlockCommand() *command {
 }
 
 func (a *app) setBlockCommand() *command {
-	c := a.newCommand("set-block", "Overwrite a block device with provided data.")
+	c := a.newCommand("set-block", "Replace what is in a block device.")
 	var name vm.Name
 	var data string
 	level := 0
 	c.compression(&level)
 	c.named(&name, blockName)
-	c.argument(file(&data), "FILE", "Block device content (filename).")
+	c.argument(file(&data), "FILE", "File of the content.")
 	a.local(c)
 	c.run = func(ctx context.Context) error { return a.setBlock(ctx, name, data, level) }
 	return c
@@ -80,7 +80,7 @@ func (a *app) setBlock(ctx context.Context, name vm.Name, data string, level int
 }
 
 func (a *app) dumpBlockCommand() *command {
-	c := a.newCommand("dump-block", "Dump data of a block device.")
+	c := a.newCommand("dump-block", "Fetch what is in a block device into a file.")
 	var name vm.Name
 	level := 0
 	c.compression(&level)
@@ -98,7 +98,7 @@ func (a *app) dumpBlockCommand() *command {
 }
 
 func (a *app) destroyBlockCommand() *command {
-	c := a.newCommand("destroy-block", "Destroy a block device.")
+	c := a.newCommand("destroy-block", "Remove a block device.")
 	var name vm.Name
 	c.named(&name, blockName)
 	a.local(c)

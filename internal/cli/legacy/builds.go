@@ -78,13 +78,13 @@ func (b *builds) redirect(ctx context.Context, page string) (build, error) {
 	defer response.Body.Close()
 	switch {
 	case response.StatusCode == http.StatusNotFound:
-		return build{}, errors.New("couldn't find the unikernel in the repository")
+		return build{}, errors.New("the server does not know this unikernel")
 	case response.StatusCode/100 != 3:
-		return build{}, fmt.Errorf("unexpected HTTP reply %s to %s", response.Status, page)
+		return build{}, fmt.Errorf("%s is the answer to GET %s", response.Status, page)
 	}
 	location := response.Header.Get("Location")
 	if location == "" {
-		return build{}, errors.New("no Location header received in HTTP reply")
+		return build{}, errors.New("the redirect has no Location")
 	}
 	return parseBuild(location)
 }
@@ -98,7 +98,7 @@ func parseBuild(location string) (build, error) {
 			return build{parts[2], parts[4]}, nil
 		}
 	}
-	return build{}, fmt.Errorf("expected '/job/<jobname>/build/<uuid>', got: %s", location)
+	return build{}, fmt.Errorf("the redirect goes to %s, not to /job/JOB/build/ID", location)
 }
 
 // image fetches the image of a build into a file without a name.
@@ -112,7 +112,7 @@ func (b *builds) image(ctx context.Context, of build) (f *os.File, size int64, e
 	}
 	defer response.Body.Close()
 	if response.StatusCode/100 != 2 {
-		return nil, 0, fmt.Errorf("unexpected HTTP reply %s to %s", response.Status, page)
+		return nil, 0, fmt.Errorf("%s is the answer to GET %s", response.Status, page)
 	}
 	f, err = os.CreateTemp("", "albatross-image-")
 	if err != nil {
@@ -131,7 +131,7 @@ func (b *builds) image(ctx context.Context, of build) (f *os.File, size int64, e
 	case err != nil:
 		return nil, 0, err
 	case size == 0, size > wire.MaxLength:
-		return nil, 0, fmt.Errorf("the reply to %s is no image: it has %d bytes", page, size)
+		return nil, 0, fmt.Errorf("what GET %s gives is no image: it has %d bytes", page, size)
 	}
 	return f, size, nil
 }

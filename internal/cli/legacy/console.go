@@ -9,12 +9,12 @@ import (
 )
 
 func (a *app) consoleCommand() *command {
-	c := a.newCommand("console", "Displays the console output of a unikernel.")
+	c := a.newCommand("console", "Follow what a unikernel writes.")
 	var name vm.Name
 	var since *time.Time
 	count := 20
-	c.option(timestamp(&since), "TIME", "Receive all lines since timestamp (RFC 3339 encoded, example: '--since=2023-03-12T23:42:15Z').", "since")
-	c.integer(&count, "COUNT", "Receive the specified amount of lines.", "count")
+	c.option(timestamp(&since), "TIME", "Begin with the lines since then: a date, or a time as 2026-01-02T15:04:05Z.", "since")
+	c.integer(&count, "COUNT", "Begin with so many lines, default 20.", "count")
 	c.named(&name, unikernelName)
 	a.local(c)
 	c.run = func(ctx context.Context) error {
@@ -40,7 +40,7 @@ func ended(ctx context.Context, err error) error {
 }
 
 func (a *app) inactiveConsolesCommand() *command {
-	c := a.newCommand("inactive-consoles", "Displays the inactive consoles.")
+	c := a.newCommand("inactive-consoles", "List consoles that no unikernel has any more.")
 	var path vm.Path
 	c.path(&path)
 	a.local(c)

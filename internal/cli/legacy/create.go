@@ -10,17 +10,17 @@ import (
 )
 
 func (a *app) createCommand() *command {
-	c := a.newCommand("create", "Creates a unikernel.")
+	c := a.newCommand("create", "Run a unikernel.")
 	var m machine
 	var name vm.Name
 	var image string
 	force, level, kind := false, 0, vm.Solo5
 	m.add(c)
-	c.option(oneOf(&kind, map[string]vm.Type{"solo5": vm.Solo5, "bhyve": vm.Bhyve}), "TYPE", "Virtual machine type: solo5 or bhyve.", "typ")
-	c.flag(&force, "Force unikernel creation (if one with the same name already exists, it is destroyed).", "f", "force")
+	c.option(oneOf(&kind, map[string]vm.Type{"solo5": vm.Solo5, "bhyve": vm.Bhyve}), "TYPE", "solo5 (default) or bhyve.", "typ")
+	c.flag(&force, "Replace the unikernel that has the name.", "f", "force")
 	c.compression(&level)
 	c.named(&name, unikernelName)
-	c.argument(file(&image), "UNIKERNEL-IMAGE", "Filename of unikernel image.")
+	c.argument(file(&image), "UNIKERNEL-IMAGE", "File of the image.")
 	a.local(c)
 	c.run = func(ctx context.Context) error {
 		args, err := m.arguments()

@@ -29,8 +29,8 @@ func (a *app) newCommand(name, doc string) *command {
 
 // local adds the options that say where the daemons are.
 func (a *app) local(c *command) {
-	c.text(&a.socket, "PATH", "Local unix domain socket to connect to.", "socket")
-	c.option(directory(&a.tmpdir), "DIR", "Albatross temporary directory.", "tmpdir")
+	c.text(&a.socket, "PATH", "Connect to this socket.", "socket")
+	c.option(directory(&a.tmpdir), "DIR", "The sockets of daemons are below DIR/util.", "tmpdir")
 }
 
 // option adds an option with a value.
@@ -82,9 +82,9 @@ func (c *command) argument(set func(string) error, name, doc string) {
 
 // named adds the argument that names a unikernel or block device.
 func (c *command) named(to *vm.Name, name string) {
-	doc := "Name of unikernel."
+	doc := "The unikernel."
 	if name == blockName {
-		doc = "Name of block device."
+		doc = "The block device."
 	}
 	c.argument(wireName(to), name, doc)
 }
@@ -97,12 +97,12 @@ const (
 
 // path adds the option of the path that a command is about.
 func (c *command) path(to *vm.Path) {
-	c.option(wirePath(to), "PATH", "Path to unikernels.", "p", "path")
+	c.option(wirePath(to), "PATH", "The path; default: the root.", "p", "path")
 }
 
 // someName adds the option of what a command is about: all, if it is missing.
 func (c *command) someName(to *vm.Name) {
-	c.option(wireName(to), "NAME", "Name of unikernel.", "n", "name")
+	c.option(wireName(to), "NAME", "The unikernel.", "n", "name")
 }
 
 // compression adds the option that compresses what is transferred.
@@ -112,5 +112,5 @@ func (c *command) compression(to *int) {
 			return err
 		}
 		return inRange(*to, 0, 9)
-	}, "LEVEL", "Compression level (0 - 9), a higher value results in smaller data, but uses more CPU.", "compression-level")
+	}, "LEVEL", "Compress what is transferred: 1 (fast) to 9 (small), 0 (default): not.", "compression-level")
 }

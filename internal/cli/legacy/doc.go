@@ -50,6 +50,7 @@
 //     goes on and overwrites the content of the device that has the name.
 //   - An image or dump that arrives incompletely is no success, and its file is
 //     removed. Neither is one that cannot be written. 2.7 exits with 0.
+//   - Numbers are never negative.
 //   - Files of get, dump-block and extract-dump have 2.7's names, but one that
 //     exists is never written to.
 //

@@ -19,8 +19,8 @@ import (
 
 // stateOptions adds the options that say which state file is meant.
 func (a *app) stateOptions(c *command, file *string) {
-	c.text(file, "FILE", "File to read the dump from (prefixed by dbdir if relative).", "file")
-	c.option(directory(&a.dbdir), "DIR", "Albatross database directory.", "dbdir")
+	c.text(file, "FILE", "State file, in dbdir unless it has a slash; default state.", "file")
+	c.option(directory(&a.dbdir), "DIR", "Directory of the state file, default /var/lib/albatross.", "dbdir")
 }
 
 // readState reads a state file; sink gets the images.
@@ -34,24 +34,24 @@ func (a *app) readState(file string, sink wire.Sink) (wire.State, error) {
 	f, err := os.Open(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return wire.State{}, fail(exitUsage, "dump file %s not found", file)
+		return wire.State{}, fail(exitUsage, "there is no state file %s", file)
 	case err != nil:
-		return wire.State{}, fail(exitUsage, "error while reading dump file: %w", err)
+		return wire.State{}, fail(exitUsage, "the state file cannot be read: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return wire.State{}, fail(exitUsage, "error while reading dump file: %w", err)
+		return wire.State{}, fail(exitUsage, "the state file cannot be read: %w", err)
 	}
 	s, err := wire.ReadState(f, info.Size(), sink)
 	if err != nil {
-		return wire.State{}, fail(exitUsage, "couldn't parse dump file: %w", err)
+		return wire.State{}, fail(exitUsage, "the state file is damaged: %w", err)
 	}
 	return s, nil
 }
 
 func (a *app) inspectDumpCommand() *command {
-	c := a.newCommand("inspect-dump", "Inspects an albatross dump file.")
+	c := a.newCommand("inspect-dump", "Tell what is in a state file.")
 	var file string
 	a.stateOptions(c, &file)
 	c.run = func(context.Context) error {
@@ -78,7 +78,7 @@ func (a *app) inspectDumpCommand() *command {
 }
 
 func (a *app) extractDumpCommand() *command {
-	c := a.newCommand("extract-dump", "Extracts a unikernel from an albatross dump file.")
+	c := a.newCommand("extract-dump", "Fetch the image of a unikernel out of a state file.")
 	var file string
 	var name vm.Name
 	a.stateOptions(c, &file)
@@ -110,7 +110,7 @@ func (a *app) extract(file string, name vm.Name, w io.Writer) (wire.Stored, erro
 	}
 	at := slices.IndexFunc(s.Unikernels, func(u wire.Stored) bool { return u.Name == name })
 	if at < 0 {
-		return wire.Stored{}, fail(exitUsage, "unikernel %s not found", shown(name))
+		return wire.Stored{}, fail(exitUsage, "the state file has no %s", shown(name))
 	}
 	return s.Unikernels[at], nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) getCommand() *command {
-	c := a.newCommand("get", "Download a running unikernel image to disk.")
+	c := a.newCommand("get", "Fetch the image of a unikernel into a file.")
 	var name vm.Name
 	level := 0
 	c.compression(&level)

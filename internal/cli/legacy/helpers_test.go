@@ -2,7 +2,9 @@ package legacy
 
 import (
 	"bytes"
+	"compress/zlib"
 	"context"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -108,4 +110,16 @@ func (p place) written(name string) []byte {
 		p.t.Fatal(err)
 	}
 	return content
+}
+
+// writePacked writes text compressed by zlib.
+func writePacked(t testing.TB, w io.Writer, text string) {
+	t.Helper()
+	z := zlib.NewWriter(w)
+	if _, err := io.WriteString(z, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
 }

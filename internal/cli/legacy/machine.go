@@ -21,17 +21,17 @@ type machine struct {
 // add gives a command the options.
 func (m *machine) add(c *command) {
 	m.memory, m.cpus = vm.DefaultMemory, 1
-	c.integer(&m.memory, "MB", "Memory to assign (in MB).", "mem")
-	c.integers(&m.cpuids, "ID", "CPUid to run on (default 0).", "cpu")
-	c.integer(&m.cpus, "NUMBER", "How many CPUs to use (bhyve only).", "cpus")
-	c.repeated(func(s string) error { m.args = append(m.args, s); return nil }, "ARG", "Unikernel boot argument, e.g. --arg='--hello=Hi'.", "arg")
-	c.repeated(network(&m.nets), "[NAME:]BRIDGE[@MAC]", "Network device.", "net")
-	c.repeated(blockDevice(&m.blocks), "NAME[:DEVICE][@SECTOR-SIZE]", "Block device.", "block")
-	c.flag(&m.restartOnFail, "When the unikernel exits, restart it.", "restart", "restart-on-fail")
-	c.integers(&m.exitCodes, "CODE", "Exit code to restart on (default: all but 1 and 60 to 64).", "exit-code")
-	c.maybe(&m.startup, "PRIORITY", "Startup priority (0 is highest, default is 50).", "startup")
-	c.flag(&m.noAddName, "Do not add --name=<UNIKERNEL-NAME> to the unikernel arguments.", "no-add-name")
-	c.option(func(s string) error { m.linuxBoot = &s; return nil }, "PARTITION", "Boot partition when booting a Linux system (bhyve only).", "linux-boot")
+	c.integer(&m.memory, "MB", "Memory, default 32.", "mem")
+	c.integers(&m.cpuids, "ID", "A CPU to run on, default 0.", "cpu")
+	c.integer(&m.cpus, "NUMBER", "Number of virtual CPUs, default 1; bhyve only.", "cpus")
+	c.repeated(func(s string) error { m.args = append(m.args, s); return nil }, "ARG", "An argument of the unikernel, as in --arg=--ipv4=10.0.0.2/24.", "arg")
+	c.repeated(network(&m.nets), "[NAME:]BRIDGE[@MAC]", "Attach its network NAME to a bridge.", "net")
+	c.repeated(blockDevice(&m.blocks), "NAME[:DEVICE][@SECTOR-SIZE]", "Give it a block device as its NAME.", "block")
+	c.flag(&m.restartOnFail, "Start it again when it ends.", "restart", "restart-on-fail")
+	c.integers(&m.exitCodes, "CODE", "Only after an exit with this code; codes 1 and 60 to 64 never lead to a restart.", "exit-code")
+	c.maybe(&m.startup, "PRIORITY", "Order at the start of the host, lower ones first; default 50.", "startup")
+	c.flag(&m.noAddName, "Leave the arguments without --name=LABEL in front.", "no-add-name")
+	c.option(func(s string) error { m.linuxBoot = &s; return nil }, "PARTITION", "What Linux boots from; bhyve only.", "linux-boot")
 }
 
 // arguments returns what the unikernel is given.
@@ -48,9 +48,9 @@ func (m *machine) arguments() (vm.Arguments, error) {
 	}
 	switch {
 	case twice(a.NetNames()):
-		return vm.Arguments{}, misuse("Bridge names must be a set")
+		return vm.Arguments{}, misuse("two networks have the same name")
 	case twice(a.BlockNames()):
-		return vm.Arguments{}, misuse("Block devices must be a set")
+		return vm.Arguments{}, misuse("two block devices have the same name")
 	}
 	return a, nil
 }

@@ -38,13 +38,13 @@ func (a *app) logOptions(c *command) {
 			a.level = min(a.level+1, levelDebug)
 		}
 		return nil
-	}, "", "Increase verbosity. Can be repeated.", "v", "verbose").repeat = true
+	}, "", "Print more. Can be repeated.", "v", "verbose").repeat = true
 	c.option(func(string) error {
 		if !given {
 			a.level = levelQuiet
 		}
 		return nil
-	}, "", "Be quiet.", "q", "quiet")
+	}, "", "Print nothing.", "q", "quiet")
 	var ignored string // nothing is coloured
 	c.option(oneOf(&ignored, map[string]string{"auto": "", "always": "", "never": ""}), "WHEN", "Has no effect: nothing is coloured.", "color")
 }

@@ -82,7 +82,7 @@ func (p *parser) onlyArguments() error {
 
 func (p *parser) argument(arg string) error {
 	if p.places >= len(p.arguments) {
-		return misuse("too many arguments, don't know what to do with %q", arg)
+		return misuse("argument %q is too much", arg)
 	}
 	place := p.arguments[p.places]
 	p.places++

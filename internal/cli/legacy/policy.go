@@ -8,7 +8,7 @@ import (
 )
 
 func (a *app) policyCommand() *command {
-	c := a.newCommand("policy", "Show active policies.")
+	c := a.newCommand("policy", "List policies.")
 	var path vm.Path
 	c.path(&path)
 	a.local(c)
@@ -26,7 +26,7 @@ func (a *app) policyCommand() *command {
 }
 
 func (a *app) removePolicyCommand() *command {
-	c := a.newCommand("remove-policy", "Removes a policy.")
+	c := a.newCommand("remove-policy", "Remove a policy.")
 	var path vm.Path
 	c.path(&path)
 	a.local(c)
@@ -39,17 +39,17 @@ func (a *app) removePolicyCommand() *command {
 
 // addPolicyCommand has two names.
 func (a *app) addPolicyCommand(name string) *command {
-	c := a.newCommand(name, "Add or replace a policy.")
+	c := a.newCommand(name, "Set the policy of a path.")
 	var path vm.Path
 	p := vm.Policy{Memory: 512}
 	var cpus []int
 	var bridges []string
-	c.integer(&p.Memory, "MB", "Memory to allow (in MB).", "mem")
-	c.integers(&cpus, "ID", "CPUid to allow for this policy (default 0).", "cpu")
-	c.maybe(&p.Block, "MB", "Block storage to allow (in MB).", "block", "size")
-	c.repeated(func(s string) error { bridges = append(bridges, s); return nil }, "NAME", "Bridge name to allow.", "network", "bridge")
-	c.argument(wirePath(&path), "PATH", "Path to unikernels.")
-	c.argument(integer(&p.Unikernels), "UNIKERNELS", "Number of unikernels to allow running at the same time.")
+	c.integer(&p.Memory, "MB", "Memory, default 512.", "mem")
+	c.integers(&cpus, "ID", "A CPU, default 0.", "cpu")
+	c.maybe(&p.Block, "MB", "Block storage; default: none at all.", "block", "size")
+	c.repeated(func(s string) error { bridges = append(bridges, s); return nil }, "NAME", "A bridge.", "network", "bridge")
+	c.argument(wirePath(&path), "PATH", "The path.")
+	c.argument(integer(&p.Unikernels), "UNIKERNELS", "How many there may be.")
 	a.local(c)
 	c.run = func(ctx context.Context) error {
 		if cpus == nil {
@@ -69,12 +69,12 @@ func (a *app) addPolicyCommand(name string) *command {
 // warnAbout tells what is allowed in a policy but hardly meant.
 func (a *app) warnAbout(p vm.Policy, cpus []int, bridges []string) {
 	if len(p.Bridges) < len(bridges) {
-		a.log(levelWarning, "Bridges is not a set")
+		a.log(levelWarning, "a bridge is given twice")
 	}
 	if len(p.CPUs) < len(cpus) {
-		a.log(levelWarning, "CPUids is not a set")
+		a.log(levelWarning, "a CPU is given twice")
 	}
 	if len(p.Bridges) == 0 {
-		a.log(levelWarning, "policy without any network access")
+		a.log(levelWarning, "the policy allows no network")
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) statsCommand() *command {
-	c := a.newCommand("stats", "Statistics of unikernel.")
+	c := a.newCommand("stats", "Follow what unikernels use.")
 	var of vm.Name
 	c.someName(&of)
 	a.local(c)
@@ -30,10 +30,10 @@ func (a *app) statsCommand() *command {
 }
 
 func (a *app) addStatsCommand() *command {
-	c := a.newCommand("stats-add", "Add unikernel to statistics gathering.")
+	c := a.newCommand("stats-add", "Have a process sampled.")
 	var of vm.Name
 	var add wire.StatsAdd
-	c.text(&add.VMMDevice, "DEVICE", "VMM device name for gathering VMM statistics (bhyve only).", "vmmdev")
+	c.text(&add.VMMDevice, "DEVICE", "Device of the virtual machine; bhyve only.", "vmmdev")
 	c.repeated(func(s string) error {
 		device, tap, found := strings.Cut(s, ":")
 		if !found || strings.Contains(tap, ":") {
@@ -41,9 +41,9 @@ func (a *app) addStatsCommand() *command {
 		}
 		add.Taps = append(add.Taps, wire.Tap{Interface: device, Tap: tap})
 		return nil
-	}, "INTERFACE:TAP", "Interface of the unikernel and tap device.", "bridge")
+	}, "INTERFACE:TAP", "An interface of the unikernel, and its tap.", "bridge")
 	c.someName(&of)
-	c.argument(integer(&add.PID), "PID", "Process ID of the process to monitor.")
+	c.argument(integer(&add.PID), "PID", "The process.")
 	a.local(c)
 	c.run = func(ctx context.Context) error {
 		reply, err := a.client().AddStats(ctx, of, add)
@@ -53,7 +53,7 @@ func (a *app) addStatsCommand() *command {
 }
 
 func (a *app) removeStatsCommand() *command {
-	c := a.newCommand("stats-remove", "Remove statistics of unikernel.")
+	c := a.newCommand("stats-remove", "End the sampling of a unikernel.")
 	var of vm.Name
 	c.someName(&of)
 	a.local(c)

@@ -8,7 +8,7 @@ import (
 )
 
 func (a *app) destroyCommand() *command {
-	c := a.newCommand("destroy", "Destroys a unikernel.")
+	c := a.newCommand("destroy", "Stop a unikernel and forget it.")
 	var name vm.Name
 	c.named(&name, unikernelName)
 	a.local(c)
@@ -20,11 +20,11 @@ func (a *app) destroyCommand() *command {
 }
 
 func (a *app) restartCommand() *command {
-	c := a.newCommand("restart", "Restarts a unikernel.")
+	c := a.newCommand("restart", "Stop a unikernel and start it again.")
 	var m machine
 	var name vm.Name
 	replace := false
-	c.flag(&replace, "Replace the arguments with the provided ones.", "replace-arguments")
+	c.flag(&replace, "Give it what the other options say.", "replace-arguments")
 	m.add(c)
 	c.named(&name, unikernelName)
 	a.local(c)
@@ -44,7 +44,7 @@ func (a *app) restartCommand() *command {
 }
 
 func (a *app) infoCommand() *command {
-	c := a.newCommand("info", "Retrieve information about unikernels.")
+	c := a.newCommand("info", "Tell what runs.")
 	var of vm.Name
 	c.someName(&of)
 	a.local(c)

@@ -13,12 +13,12 @@ import (
 )
 
 func (a *app) updateCommand() *command {
-	c := a.newCommand("update", "Update a unikernel from the binary repository.")
+	c := a.newCommand("update", "Replace a unikernel by the latest build of it.")
 	var name vm.Name
 	server := "https://builds.robur.coop"
 	dry, level := false, 0
-	c.option(host(&server), "URL", "URL of binary unikernel repository running builder-web.", "http-host")
-	c.flag(&dry, "Run dry, do not make any changes.", "dryrun", "dry-run")
+	c.option(host(&server), "URL", "The builder-web server, default https://builds.robur.coop.", "http-host")
+	c.flag(&dry, "Only tell whether there is a newer build.", "dryrun", "dry-run")
 	c.compression(&level)
 	c.named(&name, unikernelName)
 	a.local(c)
@@ -51,9 +51,9 @@ func (a *app) runs(ctx context.Context, name vm.Name) (vm.Info, error) {
 	case result == exitInterrupted, result == exitConnect:
 		return vm.Info{}, err
 	case err != nil:
-		return vm.Info{}, fail(exitBroken, "unexpected reply: %w", err)
+		return vm.Info{}, fail(exitBroken, "the unikernel is not told of: %w", err)
 	case len(all) != 1 || all[0].Value.Type != vm.Solo5:
-		return vm.Info{}, fail(exitBroken, "unexpected reply: %s is not one Solo5 unikernel that runs", shown(name))
+		return vm.Info{}, fail(exitBroken, "%s is not one Solo5 unikernel that runs", shown(name))
 	}
 	return all[0].Value, nil
 }
@@ -80,7 +80,7 @@ func httpError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return fail(exitHTTP, "error in HTTP interaction: %w", err)
+	return fail(exitHTTP, "asking the server of builds: %w", err)
 }
 
 // replace has the unikernel replaced by one from another image, which is given
@@ -92,7 +92,7 @@ func (a *app) replace(ctx context.Context, name vm.Name, info vm.Info, f *os.Fil
 		err = im.Manifest.CheckDevices(args.NetNames(), args.BlockNames())
 	}
 	if err != nil {
-		return fail(exitInternal, "manifest failed: %w", err)
+		return fail(exitInternal, "the latest build does not fit: %w", err)
 	}
 	n := client.Creation{
 		Name: name, Config: vm.Config{Type: info.Type, Arguments: args}, Force: true,
@@ -108,7 +108,7 @@ func (a *app) replace(ctx context.Context, name vm.Name, info vm.Info, f *os.Fil
 	}
 	err = a.create(ctx, n)
 	if errors.Is(err, client.ErrBroken) {
-		return fail(exitRefused, "received error from albatross: %w", err)
+		return fail(exitRefused, "the unikernel may not be replaced: %w", err)
 	}
 	return err
 }
