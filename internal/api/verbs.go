@@ -8,10 +8,11 @@ import (
 
 // Verbs of the private command.
 const (
-	VerbHello    = "hello"    // Hello, answered by Welcome; the first message of a connection
-	VerbState    = "state"    // no body; the message's name says of whom; answered by State
-	VerbShutdown = "shutdown" // no body; stops all unikernels, keeps their records; answered by Shutdown
-	VerbHistory  = "history"  // Wanted; albatross-console sends the lines as console data, then History
+	VerbHello    = "hello"        // Hello, answered by Welcome; the first message of a connection
+	VerbState    = "state"        // no body; the message's name says of whom; answered by State
+	VerbShutdown = "shutdown"     // no body; stops all unikernels, keeps their records; answered by Shutdown
+	VerbExport   = "export-state" // no body; answered by an empty body, then raw frames with a state file of Albatross 2.7, and the empty one
+	VerbHistory  = "history"      // Wanted; albatross-console sends the lines as console data, then History
 )
 
 // Hello introduces a client.

@@ -87,7 +87,7 @@ func TestKeeperNeedsTheStandardLibraryOnly(t *testing.T) {
 
 func TestPrivilegedProgramsDoNotSpeakHTTP(t *testing.T) {
 	all := packages(t)
-	for _, name := range []string{"albatrossd", "albatross-keeper", "albatross-hvt", "albatross-spt", "albatross-console"} {
+	for _, name := range []string{"albatrossd", "albatross-keeper", "albatross-hvt", "albatross-spt", "albatross-console", "albatross-stats"} {
 		p, ok := all[module+"cmd/"+name]
 		if !ok {
 			t.Errorf("there is no program %s", name)
@@ -112,6 +112,7 @@ func TestImporters(t *testing.T) {
 		module + "internal/policy":            {"internal/host"},
 		module + "internal/block":             {"internal/host", "internal/vmmd"},
 		module + "internal/stats":             {"cmd/albatross-stats"},
+		module + "internal/stats/sample":      {"internal/stats"},
 		module + "internal/host":              {"internal/vmmd"},
 		module + "internal/vmmd":              {"cmd/albatrossd"},
 		module + "internal/console":           {"cmd/albatross-console"},

@@ -1,6 +1,7 @@
 package vmmd
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,7 +18,7 @@ import (
 )
 
 // Verbs are the private commands that [Handler] answers.
-var Verbs = []string{api.VerbState, api.VerbShutdown}
+var Verbs = []string{api.VerbState, api.VerbShutdown, api.VerbExport}
 
 // Handler answers the commands of one daemon.
 type Handler struct {
@@ -130,7 +131,7 @@ func (x *exchange) obey(m wire.Message) (wire.Payload, error) {
 	case wire.StatsInitial:
 		return x.stats(m)
 	case wire.Private:
-		return x.private(m.Name, p)
+		return x.private(m, p)
 	}
 	return x.obeyBlock(m)
 }
@@ -195,10 +196,12 @@ func (x *exchange) info(n vm.Name, form wire.InfoForm) wire.Payload {
 }
 
 // private answers this project's own commands.
-func (x *exchange) private(n vm.Name, p wire.Private) (wire.Payload, error) {
+func (x *exchange) private(m wire.Message, p wire.Private) (wire.Payload, error) {
 	switch p.Verb {
 	case api.VerbState:
-		return encode(x.host.State(n))
+		return encode(x.host.State(m.Name))
+	case api.VerbExport:
+		return nil, x.export(m.Header)
 	case api.VerbShutdown:
 		stopped, err := x.host.Shutdown(x.ctx)
 		if err != nil {
@@ -207,6 +210,23 @@ func (x *exchange) private(n vm.Name, p wire.Private) (wire.Payload, error) {
 		return encode(api.Shutdown{Stopped: stopped})
 	}
 	return nil, notHere("the verb " + p.Verb)
+}
+
+// export streams a state file. A client that sees no empty frame at the end knows
+// that it is not whole.
+func (x *exchange) export(h wire.Header) error {
+	if err := x.conn.Reply(h, wire.ReplyPrivate{Body: []byte("{}")}); err != nil {
+		return &brokenError{err}
+	}
+	chunks := x.conn.Writer().Chunks()
+	out := bufio.NewWriterSize(chunks, 32<<10)
+	if err := x.host.Export(out); err != nil {
+		return &brokenError{err}
+	}
+	if err := errors.Join(out.Flush(), chunks.Close()); err != nil {
+		return &brokenError{err}
+	}
+	return nil
 }
 
 func encode(v any) (wire.Payload, error) {

@@ -388,6 +388,17 @@ func TestPrivateCommands(t *testing.T) {
 	if err := json.Unmarshal(reply.Body, &s); !ok || err != nil || len(s.Unikernels) != 1 {
 		t.Errorf("state is %s, %v", reply.Body, err)
 	}
+	c = d.dial()
+	c.send(":", wire.Private{Verb: api.VerbExport})
+	if _, ok := c.receive().(wire.ReplyPrivate); !ok {
+		t.Fatal("no answer to the export")
+	}
+	b, err := io.ReadAll(c.in.Chunks())
+	must(t, err)
+	exported, err := wire.ParseState(b)
+	if err != nil || len(exported.Unikernels) != 1 || !bytes.Equal(exported.Unikernels[0].Image, guestImage(t, "ticker")) {
+		t.Errorf("exported %d bytes, %v", len(b), err)
+	}
 	var down api.Shutdown
 	reply, ok = d.ask(":", wire.Private{Verb: api.VerbShutdown}).(wire.ReplyPrivate)
 	if err := json.Unmarshal(reply.Body, &down); !ok || err != nil || down.Stopped != 1 {

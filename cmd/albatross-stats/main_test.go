@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"albatross/internal/paths"
+	"albatross/internal/stats"
+	"albatross/internal/testutil"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func parse(args ...string) (*program, error) {
+	p := &program{interval: stats.DefaultInterval}
+	fs := flag.NewFlagSet("test", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	p.Flags(fs)
+	return p, fs.Parse(args)
+}
+
+func TestInterval(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"10": 10 * time.Second, "1": time.Second, "2m": 2 * time.Minute, "100ms": 100 * time.Millisecond,
+		"0": 0, "-1": 0, "99ms": 0, "": 0, "x": 0, "1e3": 0, "-5s": 0, "99999999999": 0,
+	} {
+		p, err := parse("--interval", text)
+		if want == 0 {
+			if err == nil || !strings.Contains(err.Error(), "interval") {
+				t.Errorf("%q: %v", text, err)
+			}
+		} else if err != nil || p.interval != want {
+			t.Errorf("%q gives %v, %v", text, p.interval, err)
+		}
+	}
+	if p, err := parse(); err != nil || p.interval != 10*time.Second || p.tmp != paths.DefaultTmp {
+		t.Errorf("defaults are %+v, %v", p, err)
+	}
+}
+
+func TestRun(t *testing.T) {
+	tmp := filepath.Join(testutil.TempDirShort(t), "run")
+	p, err := parse("--tmpdir", tmp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx, slog.New(slog.DiscardHandler)) }()
+	testutil.Eventually(t, 20*time.Second, func() error {
+		c, err := net.Dial("unix", paths.Tmp(tmp).Stats())
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	})
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(paths.Tmp(tmp).Util()); err != nil || len(left) > 0 {
+		t.Errorf("left in the directory of sockets: %v, %v", left, err)
+	}
+}
+
+func TestRunRefuses(t *testing.T) {
+	for want, tmp := range map[string]string{
+		"choose a shorter one":   "/" + strings.Repeat("x", 120),
+		"directory of sockets: ": "/proc/1/no",
+	} {
+		p, err := parse("--tmpdir", tmp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = p.Run(context.Background(), slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want an error with %q", tmp, err, want)
+		}
+	}
+}
