@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -424,7 +425,18 @@ func TestLiesAboutLengths(t *testing.T) {
 
 // TestGarbage reads many random frames, plain and close to right ones, and
 // checks that nothing grows.
-func TestGarbage(t *testing.T) {
+func TestGarbage(t *testing.T) { readGarbage(t, 200_000) }
+
+// TestLongGarbage reads ten million.
+func TestLongGarbage(t *testing.T) {
+	if os.Getenv("ALBATROSS_LONG") == "" {
+		t.Skip("takes its time: set ALBATROSS_LONG, or make test-long")
+	}
+	readGarbage(t, 10_000_000)
+}
+
+func readGarbage(t *testing.T, n int) {
+	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
 	var seeds [][]byte
 	for _, frame := range frames(t) {
@@ -437,7 +449,7 @@ func TestGarbage(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	read := 0
-	for i := range 200_000 {
+	for i := range n {
 		frame := make([]byte, random.IntN(200))
 		for j := range frame {
 			frame[j] = byte(random.Uint32())
@@ -459,8 +471,8 @@ func TestGarbage(t *testing.T) {
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	if read == 0 || read == 200_000 {
-		t.Errorf("%d of 200000 frames were read", read)
+	if read == 0 || read == n {
+		t.Errorf("%d of %d frames were read", read, n)
 	}
 	if after.HeapAlloc > before.HeapAlloc+1<<20 {
 		t.Errorf("the heap grew from %d to %d bytes", before.HeapAlloc, after.HeapAlloc)
