@@ -55,23 +55,26 @@ func (l *consoleLink) close() {
 	<-l.done
 }
 
-// add has the console of n read, and waits a little for the answer.
-func (l *consoleLink) add(ctx context.Context, n vm.Name) {
+// add has the console of n read, and returns how to wait, for a little, until it
+// is.
+func (l *consoleLink) add(ctx context.Context, n vm.Name) (wait func()) {
 	l.mu.Lock()
 	l.names[n] = true
 	conn := l.conn
 	l.mu.Unlock()
 	if conn == nil {
-		return // run tells all names once it is connected
+		return func() {} // run tells all names once it is connected
 	}
 	answered := l.tell(conn, n)
-	timer := time.NewTimer(consoleTime)
-	defer timer.Stop()
-	select {
-	case <-answered:
-	case <-timer.C:
-		l.h.log.Warn("albatross-console does not answer", "unikernel", n)
-	case <-ctx.Done():
+	return func() {
+		timer := time.NewTimer(consoleTime)
+		defer timer.Stop()
+		select {
+		case <-answered:
+		case <-timer.C:
+			l.h.log.Warn("albatross-console does not answer", "unikernel", n)
+		case <-ctx.Done():
+		}
 	}
 }
 

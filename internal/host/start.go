@@ -53,11 +53,10 @@ func (h *Host) start(ctx context.Context, u *unit) (err error) {
 	if err := h.gather(l); err != nil {
 		return err
 	}
-	fifo, err := h.openConsole(ctx, u, &back)
+	consoleRead, err := h.openConsole(ctx, l, &back)
 	if err != nil {
 		return err
 	}
-	l.console = fifo
 	statusR, statusW, err := os.Pipe()
 	if err != nil {
 		return err
@@ -85,6 +84,7 @@ func (h *Host) start(ctx context.Context, u *unit) (err error) {
 	if err := p.status(statusR); err != nil {
 		return api.Errorf(api.Internal, "%s: %w", u.record.Name, err)
 	}
+	consoleRead() // so that whoever learns of the unikernel finds its console
 	back.Success()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -128,11 +128,13 @@ func (l *launch) close() error {
 	return errors.Join(errs...)
 }
 
-// openConsole makes the FIFO of u's console, has the console daemon read it, and
-// opens it for the process. It is open for reading too: so the unikernel neither
-// waits for a reader nor dies when there is none.
-func (h *Host) openConsole(ctx context.Context, u *unit, back *undo.Stack) (*linux.FD, error) {
-	path := h.cfg.Tmp.FIFO(u.record.Name)
+// openConsole makes the FIFO of the console, opens it for the process, and has
+// the console daemon read it, which it returns how to wait for. It is open for
+// reading too: so the unikernel neither waits for a reader nor dies when there is
+// none.
+func (h *Host) openConsole(ctx context.Context, l *launch, back *undo.Stack) (read func(), err error) {
+	n := l.unit.record.Name
+	path := h.cfg.Tmp.FIFO(n)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("replacing an old console: %w", err)
 	}
@@ -140,14 +142,12 @@ func (h *Host) openConsole(ctx context.Context, u *unit, back *undo.Stack) (*lin
 		return nil, err
 	}
 	back.Add(func() error { return os.Remove(path) })
-	fifo, err := linux.OpenFIFO(path)
-	if err != nil {
+	if l.console, err = linux.OpenFIFO(path); err != nil {
 		return nil, err
 	}
-	_, _ = linux.SetPipeSize(fifo, consolePipe) // see consolePipe
-	h.console.add(ctx, u.record.Name)
-	back.Add(func() error { h.console.remove(u.record.Name); return nil })
-	return fifo, nil
+	_, _ = linux.SetPipeSize(l.console, consolePipe) // see consolePipe
+	back.Add(func() error { h.console.remove(n); return nil })
+	return h.console.add(ctx, n), nil
 }
 
 // program makes the program for the image's target.
