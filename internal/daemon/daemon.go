@@ -5,6 +5,8 @@
 //	                                    ▲
 //	            SIGTERM, SIGINT ── cancel
 //
+//	daemon.go  Main and what programs are    usage.go  --help, and flags that are wrong
+//
 // It needs the standard library only, since the keeper uses it.
 package daemon
 
@@ -13,6 +15,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -23,14 +26,19 @@ import (
 const (
 	ExitOK    = 0
 	ExitError = 1
+	ExitDown  = 3   // the host goes down: not to be started again
 	ExitUsage = 124 // as Albatross's programs have it
 )
+
+// ErrDown is what Program.Run returns, or wraps, where the daemon ends because
+// the host goes down. Whoever keeps daemons running must not start it again.
+var ErrDown = errors.New("the host goes down")
 
 // Program is a daemon.
 type Program interface {
 	// Flags adds the daemon's flags to fs.
 	Flags(fs *flag.FlagSet)
-	// Run serves until ctx ends, and returns nil then.
+	// Run serves until ctx ends, and returns nil then. ErrDown is no failure.
 	Run(ctx context.Context, log *slog.Logger) error
 }
 
@@ -38,14 +46,18 @@ type Program interface {
 // code.
 func Main(name, version string, p Program) int {
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // what package flag says has one hyphen
+	fs.Usage = func() {}
 	level := fs.String("log", "info", "how much to log: debug, info, warn or error")
 	format := fs.String("log-format", "text", "how to log: text or json")
 	showVersion := fs.Bool("version", false, "print the version and exit")
 	p.Flags(fs)
 	switch err := fs.Parse(os.Args[1:]); {
 	case errors.Is(err, flag.ErrHelp):
+		fmt.Print(usage(fs))
 		return ExitOK
 	case err != nil:
+		fmt.Fprintf(os.Stderr, "%s: %s\n%s: see %s --help\n", name, flagProblem(err), name, name)
 		return ExitUsage
 	case *showVersion:
 		fmt.Println(name, version)
@@ -61,11 +73,20 @@ func Main(name, version string, p Program) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := p.Run(ctx, log); err != nil {
-		log.Error("cannot go on", "error", err)
-		return ExitError
+	return exitCode(p.Run(ctx, log), log)
+}
+
+// exitCode says in the log why a daemon ends that was not asked to.
+func exitCode(err error, log *slog.Logger) int {
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.Is(err, ErrDown):
+		log.Info("ended", "reason", err)
+		return ExitDown
 	}
-	return ExitOK
+	log.Error("cannot go on", "error", err)
+	return ExitError
 }
 
 func logger(name, level, format string) (*slog.Logger, error) {

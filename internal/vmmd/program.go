@@ -10,7 +10,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
+	"albatross/internal/daemon"
 	"albatross/internal/host"
 	"albatross/internal/paths"
 	"albatross/internal/server"
@@ -49,12 +51,22 @@ func (p *Program) Run(ctx context.Context, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	ctx, stop := onPowerFail(ctx, h, log)
+	serving, down, stop := onPowerFail(ctx, h, log)
 	defer stop()
 	log.Info("ready", "socket", l.Addr(), "db", p.db)
-	handler := &Handler{Host: h, MaxImage: cfg.MaxImage}
-	return server.Serve(ctx, log, l, server.Options{Daemon: "albatrossd", Verbs: Verbs}, handler)
+	opts := server.Options{Daemon: "albatrossd", Verbs: Verbs, Grace: grace}
+	if err := server.Serve(serving, log, l, opts, &Handler{Host: h, MaxImage: cfg.MaxImage}); err != nil {
+		return err
+	}
+	if down() {
+		return daemon.ErrDown
+	}
+	return nil
 }
+
+// grace is how long commands that are under way may take at the end: as long as
+// a process may take that does not die.
+const grace = 45 * time.Second
 
 // hvtProgram returns the path of albatross-hvt, or "" if there is none.
 func (p *Program) hvtProgram(log *slog.Logger) string {
@@ -75,24 +87,30 @@ func (p *Program) hvtProgram(log *slog.Logger) string {
 }
 
 // onPowerFail returns a context that also ends after SIGPWR, once all unikernels
-// have stopped.
-func onPowerFail(ctx context.Context, h *host.Host, log *slog.Logger) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(ctx)
+// have stopped, and whether that was so.
+func onPowerFail(ctx context.Context, h *host.Host, log *slog.Logger) (serving context.Context, down func() bool, stop func()) {
+	serving, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGPWR)
 	done := make(chan struct{})
+	failed := false // written before done is closed
 	go func() {
 		defer close(done)
 		select {
-		case <-ctx.Done():
+		case <-serving.Done():
 		case <-signals:
-			if _, err := h.Shutdown(ctx); err != nil {
+			failed = true
+			if _, err := h.Shutdown(serving); err != nil {
 				log.Error("shutting down", "error", err)
 			}
 			cancel()
 		}
 	}()
-	return ctx, func() {
+	down = func() bool {
+		<-done
+		return failed
+	}
+	return serving, down, func() {
 		signal.Stop(signals)
 		cancel()
 		<-done
