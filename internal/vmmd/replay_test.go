@@ -95,7 +95,7 @@ func records(t *testing.T) []record {
 	return all
 }
 
-func (d *daemon) awaitGone(t *testing.T, n string) {
+func (d *rig) awaitGone(t *testing.T, n string) {
 	t.Helper()
 	testutil.Eventually(t, 10*time.Second, func() error {
 		if info, ok := d.ask(n, wire.UnikernelInfo{}).(wire.ReplyInfo); !ok || len(info.Unikernels) > 0 {
@@ -106,7 +106,7 @@ func (d *daemon) awaitGone(t *testing.T, n string) {
 }
 
 // replay sends the frames of a record and returns the replies, comparable.
-func (d *daemon) replay(t *testing.T, r record) []wire.Payload {
+func (d *rig) replay(t *testing.T, r record) []wire.Payload {
 	t.Helper()
 	c := d.dial()
 	defer c.conn.Close()

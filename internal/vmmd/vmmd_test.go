@@ -50,16 +50,16 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// daemon is an albatrossd in this process, with a keeper in one of its own.
-type daemon struct {
+// rig is an albatrossd in this process, with a keeper in one of its own.
+type rig struct {
 	t   *testing.T
 	cfg host.Config
 }
 
-func start(t *testing.T) *daemon {
+func start(t *testing.T) *rig {
 	t.Helper()
 	dir := testutil.TempDirShort(t)
-	d := &daemon{t, host.Config{Tmp: paths.Tmp(filepath.Join(dir, "run")), DB: paths.DB(filepath.Join(dir, "db")), MaxImage: 64 << 20}}
+	d := &rig{t, host.Config{Tmp: paths.Tmp(filepath.Join(dir, "run")), DB: paths.DB(filepath.Join(dir, "db")), MaxImage: 64 << 20}}
 	must(t, os.MkdirAll(d.cfg.Tmp.Util(), 0o755))
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), keeperSocket+"="+d.cfg.Tmp.Keeper())
@@ -103,7 +103,7 @@ type client struct {
 	out  *wire.Writer
 }
 
-func (d *daemon) dial() *client {
+func (d *rig) dial() *client {
 	d.t.Helper()
 	conn, err := net.Dial("unix", d.cfg.Tmp.VMMD())
 	must(d.t, err)
@@ -129,7 +129,7 @@ func (c *client) receive() wire.Payload {
 }
 
 // ask sends one command on a connection of its own.
-func (d *daemon) ask(n string, p wire.Payload) wire.Payload {
+func (d *rig) ask(n string, p wire.Payload) wire.Payload {
 	d.t.Helper()
 	c := d.dial()
 	defer c.conn.Close()
@@ -137,7 +137,7 @@ func (d *daemon) ask(n string, p wire.Payload) wire.Payload {
 	return c.receive()
 }
 
-func (d *daemon) wants(n string, p, want wire.Payload) {
+func (d *rig) wants(n string, p, want wire.Payload) {
 	d.t.Helper()
 	same := cmp.Comparer(func(a, b vm.Name) bool { return a == b })
 	if diff := cmp.Diff(want, d.ask(n, p), same); diff != "" {
