@@ -152,6 +152,7 @@ func TestSignals(t *testing.T) {
 	}{
 		{"spin", "", "spin: busy", syscall.SIGTERM, ""},
 		{"spin", "", "spin: busy", syscall.SIGINT, ""},
+		{"spin", "", "spin: busy", syscall.SIGQUIT, ""},
 		{"spin", "", "spin: busy", syscall.SIGTERM, "GOMAXPROCS=1"},
 		{"ticker", "--interval=86400000", "tick 1\n", syscall.SIGTERM, ""},
 		{"ticker", "--interval=86400000", "tick 1\n", syscall.SIGTERM, "GOMAXPROCS=1"},
@@ -215,16 +216,26 @@ func TestFullPipes(t *testing.T) {
 	}
 }
 
-// A console and a message stream whose reader is gone are no reason to die.
+// A console and a message stream whose reader is gone are no reason to die for
+// the guest of a daemon. One that was started by hand ends, as programs do.
 func TestBrokenPipes(t *testing.T) {
 	testutil.RequireKVM(t)
 	for _, flags := range []int{0, syscall.O_NONBLOCK} {
 		r, w := pipe(t, flags)
 		r.Close()
-		cmd := hvtCommand(t, "--mem=8", kernel(t, "exit"), "6")
+		_, status := pipe(t, 0)
+		cmd := hvtCommand(t, "--status=@3", "--mem=8", kernel(t, "exit"), "6")
+		cmd.ExtraFiles = []*os.File{status}
 		cmd.Stdout, cmd.Stderr = w, w
 		if exit := exitCode(t, cmd, cmd.Run()); exit != 6 {
 			t.Errorf("exit %d", exit)
+		}
+		var messages bytes.Buffer
+		cmd = hvtCommand(t, "--mem=8", kernel(t, "ticker"))
+		cmd.Stdout, cmd.Stderr = w, &messages
+		exit, want := exitCode(t, cmd, cmd.Run()), "albatross-hvt: hypercall PUTS: nobody reads the console: broken pipe: rip=0x"
+		if exit != 1 || !strings.HasPrefix(messages.String(), want) {
+			t.Errorf("by hand: exit %d, %q, want %q", exit, &messages, want)
 		}
 		cmd = hvtCommand(t, "--nonsense")
 		cmd.Stdout, cmd.Stderr = w, w

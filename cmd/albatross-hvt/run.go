@@ -38,6 +38,7 @@ func run(ctx context.Context, u *tender.Unikernel) (exit int, err error) {
 		CommandLine: u.CommandLine,
 		Devices:     u.Devices,
 		Console:     linux.NewFD(syscall.Stdout),
+		NeedsReader: u.ByHand,
 		Running:     u.Started,
 	})
 }

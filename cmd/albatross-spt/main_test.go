@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"albatross/guest"
+	"albatross/internal/version"
 )
 
 // asCommand makes the test binary act as albatross-spt.
@@ -100,6 +101,38 @@ func TestBlock(t *testing.T) {
 	}
 }
 
+// TestBrokenPipe has a guest that prints for ever end with its reader, also
+// where whoever started it ignores SIGPIPE.
+func TestBrokenPipe(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, prepare := range []string{"", "trap '' PIPE; "} {
+		cmd := exec.CommandContext(ctx, "sh", "-c", prepare+`exec "$0" "$@"`, self, "--mem=16", kernel(t, guest.TargetSPT, "flood"))
+		cmd.Env = []string{asCommand + "=1"}
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.Read(make([]byte, 1)); err != nil {
+			t.Error(err)
+		}
+		if err := out.Close(); err != nil {
+			t.Error(err)
+		}
+		_ = cmd.Wait() // ProcessState says the same
+		if status := cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGPIPE {
+			t.Errorf("%q: ended with %v, want SIGPIPE", prepare, cmd.ProcessState)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for _, tt := range []struct {
 		args []string
@@ -119,7 +152,7 @@ func TestRefusals(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	state, out, messages := sptCommand(t, "--version")
-	if state.ExitCode() != 0 || out != "" || !strings.HasPrefix(messages, "albatross-spt tender, version ") || !strings.HasSuffix(messages, "\nABI version 2\n") {
+	if state.ExitCode() != 0 || out != "" || messages != "albatross-spt tender, version "+version.Version+"\nABI version 2\n" {
 		t.Errorf("%v: %s%s", state, out, messages)
 	}
 }

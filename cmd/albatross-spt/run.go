@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 
@@ -35,5 +36,8 @@ func run(_ context.Context, u *tender.Unikernel) (exit int, err error) {
 		return 1, err
 	}
 	defer program.Close()
+	// A guest that writes to a pipe without a reader is to die of it, as programs
+	// do. That SIGPIPE is ignored would outlive exec; that it is caught does not.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return 1, program.Exec()
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Code classifies an error for programs.
@@ -52,7 +53,7 @@ func (e *Error) Hinted(format string, args ...any) *Error {
 }
 
 // AsError returns the Error in err's chain, or one of code Internal that says
-// what err says. It returns nil for nil.
+// in one line what err says. It returns nil for nil.
 func AsError(err error) *Error {
 	if err == nil {
 		return nil
@@ -60,5 +61,5 @@ func AsError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	return &Error{Code: Internal, Sentence: err.Error(), Err: err}
+	return &Error{Code: Internal, Sentence: strings.ReplaceAll(err.Error(), "\n", "; "), Err: err}
 }

@@ -59,6 +59,10 @@ type Unikernel struct {
 	Image    int64     `json:"image"` // bytes
 }
 
+// StoppedOnRequest is the Reason of an end that somebody asked for: how the
+// process ended then says nothing about the unikernel.
+const StoppedOnRequest = "stopped on request"
+
 // Ended tells how a run of a unikernel ended.
 type Ended struct {
 	Name   vm.Name   `json:"name"`

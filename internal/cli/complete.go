@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"albatross/guest"
 	"albatross/internal/vm"
@@ -49,11 +50,37 @@ func completeImage(_ *cobra.Command, args []string, begun string) ([]string, cob
 	if len(args) != 1 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+	prefixes := []string{guestPrefix}
+	if strings.HasPrefix(begun, guestPrefix) { // else these would be too many
+		for _, target := range guest.Targets() {
+			prefixes = append(prefixes, guestPrefix+target+"/")
+		}
+	}
 	var guests []string
-	for _, n := range guest.Names() {
-		if g := guestPrefix + n; strings.HasPrefix(g, begun) {
-			guests = append(guests, g)
+	for _, prefix := range prefixes {
+		for _, n := range guest.Names() {
+			if g := prefix + n; strings.HasPrefix(g, begun) {
+				guests = append(guests, g)
+			}
 		}
 	}
 	return guests, cobra.ShellCompDirectiveDefault
+}
+
+// completeFlags says how the values of flags are completed: by the names that
+// their help has for these. What is neither file nor directory must not be
+// completed to one.
+func completeFlags(c *cobra.Command, flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		complete := cobra.NoFileCompletions
+		switch value, _ := pflag.UnquoteUsage(f); value {
+		case "", "FILE": // a flag without a value; files are what shells take
+			return
+		case "DIR":
+			complete = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+		case "WHEN":
+			complete = cobra.FixedCompletions(modes, cobra.ShellCompDirectiveNoFileComp)
+		}
+		_ = c.RegisterFlagCompletionFunc(f.Name, complete) // the flag is there, and this is its first
+	})
 }

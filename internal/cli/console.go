@@ -26,8 +26,9 @@ func (a *app) consoleCommand() *cobra.Command {
 		Use:   "console [flags] NAME",
 		Short: "Show what a unikernel writes",
 		Long: `Console shows the last lines that a unikernel wrote, and with --follow all
-that come until it is interrupted. Control characters and bytes that are no
-UTF-8 are escaped, since a unikernel may write anything to harm a terminal.`,
+that come until it is interrupted, or the unikernel has ended and will not be
+started again. Control characters and bytes that are no UTF-8 are escaped, since
+a unikernel may write anything to harm a terminal.`,
 		Example: `  albatross console www
   albatross console -f www
   albatross console --since 10m www`,
@@ -40,7 +41,7 @@ UTF-8 are escaped, since a unikernel may write anything to harm a terminal.`,
 			return a.console(c.Context(), o, args[0], c.Flags().Changed("count"))
 		},
 	}
-	c.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on with what comes, until interrupted")
+	c.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on with what comes, until interrupted or it has ended for good")
 	c.Flags().IntVar(&o.count, "count", 20, "begin with the last `N` lines")
 	c.Flags().StringVar(&o.since, "since", "", "begin with the lines since `TIME`: as in 2026-01-02T15:04:05Z, or as long ago as 10m")
 	c.Flags().BoolVar(&o.timestamps, "timestamps", false, "show when each line was written (default: on a terminal)")
@@ -67,22 +68,31 @@ func (a *app) console(ctx context.Context, o consoleOptions, name string, counte
 		}
 		s.Since = &since
 	}
-	s.Waiting = func() {
-		text := "%s has not written anything since the console daemon started"
-		if o.follow {
-			text += ": waiting for it"
-		}
-		_ = a.err.printf(text, n) // nothing depends on it
+	if o.follow {
+		return a.follow(ctx, s, o)
 	}
-	return a.follow(ctx, s, o)
+	return a.recall(ctx, s, o)
 }
 
 // consoleStyle is how console prints unless told otherwise.
 func (a *app) consoleStyle() consoleOptions { return consoleOptions{timestamps: a.out.terminal} }
 
-// follow prints the lines of a subscription.
-func (a *app) follow(ctx context.Context, s client.Subscription, o consoleOptions) error {
-	return a.client().Console(ctx, s, func(l client.Line) error { return a.printLine(l, o) })
+// silent is what is said of a unikernel that has no console yet.
+const silent = "%s has not written anything since the console daemon started"
+
+// recall prints the lines that there are.
+func (a *app) recall(ctx context.Context, s client.Subscription, o consoleOptions) error {
+	unheard := false
+	s.Waiting = func() { unheard = true }
+	err := a.client().Console(ctx, s, func(l client.Line) error { return a.printLine(l, o) })
+	if err != nil || !unheard {
+		return err
+	}
+	w := watch{app: a, name: s.Name}
+	if now, _ := w.look(ctx); now == nowhere {
+		return noUnikernel(s.Name)
+	}
+	return a.err.printf(silent, s.Name)
 }
 
 func (a *app) printLine(l client.Line, o consoleOptions) error {

@@ -144,8 +144,8 @@ func (a *app) dumpBlock(ctx context.Context, name, file string, level int) error
 		return a.client().DumpBlock(ctx, n, level, a.out)
 	}
 	var written int64
-	err = replaceFile(file, func(f *os.File) (err error) {
-		written, err = a.fetch(ctx, n, level, f)
+	err = replaceFile(file, func(w io.Writer) (err error) {
+		written, err = a.fetch(ctx, n, level, w)
 		return err
 	})
 	switch {

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,7 +44,7 @@ guest:spt/NAME and guest:hvt/NAME choose which tender they are built for.`,
 	o.machine.addFlags(c.Flags())
 	c.Flags().BoolVarP(&o.force, "force", "f", false, "replace the unikernel that has the name")
 	c.Flags().IntVar(&o.level, "compression-level", 0, "compress the image on its way, `LEVEL` 1 to 9; 0: not")
-	c.Flags().BoolVarP(&o.console, "console", "c", false, "follow its console then, until interrupted")
+	c.Flags().BoolVarP(&o.console, "console", "c", false, "follow its console then, until interrupted or it has ended for good")
 	a.jsonFlag(c, "the result")
 	return c
 }
@@ -76,32 +78,56 @@ func (a *app) create(ctx context.Context, o *creation, name, from string, more [
 		defer packed.close()
 		src, config.Compressed = packed, true
 	}
+	verb := "created"
+	if o.force && a.exists(ctx, n) {
+		verb = "replaced"
+	}
 	begun := a.now().Truncate(time.Millisecond)
 	reply, err := a.upload(ctx, n, config, src, o.force)
 	if err != nil {
 		return err
 	}
-	return a.created(ctx, o, n, reply, begun)
+	return a.created(ctx, o, n, verb, reply, begun)
 }
 
-// upload sends the image and shows how it goes on.
+// exists reports whether the daemon knows a unikernel. Without an answer it does
+// not: what follows will tell why.
+func (a *app) exists(ctx context.Context, n vm.Name) bool {
+	s, err := a.client().State(ctx, n)
+	return err == nil && len(s.Unikernels) > 0
+}
+
+// upload sends the image and shows how it goes on. Where it is interrupted, the
+// error says what is known then.
 func (a *app) upload(ctx context.Context, n vm.Name, config vm.Config, src *source, force bool) (string, error) {
 	p := newProgress(a.err, src.what, src.size)
-	defer p.end()
-	return a.client().Create(ctx, client.Creation{
-		Name: n, Config: config, Image: src.reader(), Size: src.size, Force: force, Progress: p.sent,
+	var sent int64
+	reply, err := a.client().Create(ctx, client.Creation{
+		Name: n, Config: config, Image: src.reader(), Size: src.size, Force: force,
+		Progress: func(n int64) { sent = n; p.sent(n) },
 	})
+	p.end()
+	switch {
+	case !errors.Is(err, context.Canceled):
+		return reply, err
+	case sent < src.size:
+		return "", &interruptedError{sentence: fmt.Sprintf("interrupted: %s was not created", n)}
+	}
+	return "", &interruptedError{
+		sentence: fmt.Sprintf("interrupted: %s may have been created all the same", n),
+		hint:     fmt.Sprintf("albatross info %s tells", n),
+	}
 }
 
 // created reports the success and goes on with the console if that was wanted.
-func (a *app) created(ctx context.Context, o *creation, n vm.Name, reply string, begun time.Time) error {
+func (a *app) created(ctx context.Context, o *creation, n vm.Name, verb, reply string, begun time.Time) error {
 	switch {
 	case a.json:
 		if err := a.printJSON(jsonDone{Name: n, Reply: reply}); err != nil {
 			return err
 		}
 	default:
-		if err := a.out.printf("created %s", n); err != nil {
+		if err := a.out.printf("%s %s", verb, n); err != nil {
 			return err
 		}
 		if a.out.terminal && a.err.terminal && !o.console {

@@ -29,6 +29,10 @@ func (a *app) daemons(d supervisor.Dir) []supervisor.Daemon {
 			Program: "albatrossd", Args: []string{tmp, db}, Network: "unix", Socket: d.Tmp().VMMD(),
 			Ready: func(ctx context.Context) error { _, err := c.HelloVMMD(ctx); return err },
 		},
+		{
+			Program: "albatross-stats", Args: []string{tmp}, Network: "unix", Socket: d.Tmp().Stats(),
+			Ready: func(ctx context.Context) error { _, err := c.HelloStats(ctx); return err },
+		},
 	}
 }
 

@@ -20,13 +20,16 @@ import (
 const reportFlag = "report-to"
 
 // detach starts a supervisor in a session of its own and waits for its report.
-func (a *app) detach(ctx context.Context, dir supervisor.Dir) error {
+//
+// Where one runs already, it waits for the daemons of that.
+func (a *app) detach(ctx context.Context, s *supervisor.Supervisor) error {
+	dir := s.Dir
 	if err := dir.Make(); err != nil {
-		return api.Errorf(api.Invalid, "%w", err).Hinted("choose another one with --dir")
+		return err
 	}
 	log, err := os.OpenFile(dir.Log("up"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
-		return cannotWrite(err)
+		return dir.Unusable(err)
 	}
 	defer log.Close()
 	news, report, err := os.Pipe()
@@ -54,6 +57,13 @@ func (a *app) detach(ctx context.Context, dir supervisor.Dir) error {
 		_ = cmd.Wait() // how it ended says less than the report
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if e, ok := errors.AsType[*api.Error](err); ok && e.Code == api.InUse { // that of the lock, and no other
+			if err := s.AwaitUp(ctx); err != nil {
+				return err
+			}
+			_ = a.err.printf("%s", visible(e.Sentence)) // nothing depends on it
+			return a.announce(dir)
 		}
 		return err
 	}

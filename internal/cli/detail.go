@@ -25,9 +25,9 @@ func (a *app) detail(u api.Unikernel) error {
 	}
 	line("restarts", "%d", u.Restarts)
 	if e := u.LastExit; e != nil {
-		line("last end", "%s, %s: %s", a.ago(e.At), e.Exit, visible(e.Reason))
+		line("last end", "%s, %s", a.ago(e.At), ending(*e))
 	}
-	line("restart", "%s", u.Info.Fail)
+	line("restart", "%s", restartLine(u.Info.Fail))
 	line("startup", "%d", vm.Arguments{Startup: u.Info.Startup}.Priority())
 	line("memory", "%d MB", u.Info.Memory)
 	line("cpu", "%s", u.Info.CPUs)
@@ -42,6 +42,14 @@ func (a *app) detail(u api.Unikernel) error {
 	}
 	line("image", "%s", imageLine(u))
 	return w.Flush()
+}
+
+// restartLine tells when a unikernel is started again, in the words of --restart.
+func restartLine(f vm.Fail) string {
+	if f.Codes == nil {
+		return restartWord(f)
+	}
+	return fmt.Sprintf("%s, after exit code %v", restartWord(f), f.Codes)
 }
 
 // times tells when a unikernel was created, started, and will be.

@@ -5,13 +5,13 @@
 //	create.go restart.go destroy.go get.go     what changes or carries unikernels
 //	  machine.go devices.go                    the flags that describe one
 //	  source.go upload.go                      where an image comes from and how it goes
-//	info.go table.go detail.go json.go         what runs, for people and for programs
+//	info.go table.go grid.go detail.go json.go what runs, for people and for programs
 //	policy.go addpolicy.go                     what paths may use
 //	block.go content.go                        block devices, and what is in them
 //	stats.go sample.go                         what unikernels have used
-//	console.go visible.go                      what unikernels wrote, made harmless
+//	console.go follow.go visible.go            what unikernels wrote, made harmless
 //	up.go detach.go daemons.go down.go shutdown.go    daemons in one directory (package supervisor)
-//	errors.go text.go terminal.go complete.go  what all commands share
+//	errors.go flags.go text.go terminal.go complete.go  what all commands share
 //
 // # Rules of the user interface
 //

@@ -17,6 +17,7 @@ returns when all have ended. The next up runs the unikernels again.`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.down(c.Context(), dir) },
 	}
 	a.dirFlag(c, &dir)
+	a.jsonFlag(c, "the result")
 	return c
 }
 
@@ -29,6 +30,8 @@ func (a *app) down(ctx context.Context, dir string) error {
 	switch {
 	case err != nil:
 		return err
+	case a.json:
+		return a.printJSON(jsonDown{Dir: string(s.Dir), Ran: ran})
 	case !ran:
 		return a.out.printf("albatross is not up in %s", s.Dir)
 	}

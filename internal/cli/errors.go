@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,13 +26,16 @@ type usageError struct{ sentence, hint string }
 
 func (e *usageError) Error() string { return e.sentence }
 
-// helpHint is the hint of a usageError that has no better one.
-const helpHint = "albatross COMMAND --help tells what a command takes"
-
-// usage returns a usageError. The hint may be empty.
+// usage returns a usageError. Without a hint it gets one from [app.report].
 func usage(hint, format string, args ...any) error {
-	return &usageError{fmt.Sprintf(format, args...), cmp.Or(hint, helpHint)}
+	return &usageError{fmt.Sprintf(format, args...), hint}
 }
+
+// interruptedError says what an interrupt has left undone, where that is not
+// plain.
+type interruptedError struct{ sentence, hint string }
+
+func (e *interruptedError) Error() string { return e.sentence }
 
 // reported is a failure that was shown already.
 type reported struct{ code int }
@@ -47,6 +49,9 @@ func exitCode(err error) int {
 	}
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage
+	}
+	if _, ok := errors.AsType[*interruptedError](err); ok {
+		return exitInterrupted
 	}
 	_, isProblem := errors.AsType[*api.Error](err)
 	_, isFailure := errors.AsType[*client.Failure](err)
@@ -68,10 +73,15 @@ func exitCode(err error) int {
 // report shows an error and returns the exit code.
 func (a *app) report(err error) int {
 	code := exitCode(err)
-	if _, done := err.(*reported); err == nil || done || code == exitInterrupted {
+	_, done := err.(*reported)
+	_, tells := err.(*interruptedError)
+	if err == nil || done || code == exitInterrupted && !tells {
 		return code
 	}
 	e := describe(err)
+	if code == exitUsage && e.Hint == "" {
+		e.Hint = a.command + " --help tells what it takes"
+	}
 	if a.json {
 		e.Exit = code
 		_ = json.NewEncoder(a.err).Encode(jsonFailure{e}) // there is nobody left to tell
@@ -88,6 +98,9 @@ func (a *app) report(err error) int {
 func describe(err error) jsonError {
 	if u, ok := errors.AsType[*usageError](err); ok {
 		return jsonError{Code: "usage", Sentence: u.sentence, Hint: u.hint}
+	}
+	if i, ok := errors.AsType[*interruptedError](err); ok {
+		return jsonError{Code: "interrupted", Sentence: i.sentence, Hint: i.hint}
 	}
 	d := jsonError{Sentence: err.Error()}
 	if e, ok := errors.AsType[*api.Error](err); ok {

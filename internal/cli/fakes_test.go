@@ -72,6 +72,11 @@ func fakeConsole() int {
 	return serve(d.tmp.Console(), clienttest.Consoles{}.Daemon(false))
 }
 
+func fakeStats() int {
+	d := parse("albatross-stats", false)
+	return serve(d.tmp.Stats(), clienttest.Samples{}.Daemon(false))
+}
+
 func fakeKeeper() int {
 	d := parse("albatross-keeper", false)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))

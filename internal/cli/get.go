@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -54,13 +55,9 @@ func (a *app) get(ctx context.Context, name, file string, level int) error {
 func (a *app) getFile(ctx context.Context, n vm.Name, file string, level int) error {
 	sum := sha256.New()
 	var written int64
-	err := replaceFile(file, func(f *os.File) error {
-		if err := a.client().Get(ctx, n, level, io.MultiWriter(f, sum)); err != nil {
-			return err
-		}
-		var err error
-		written, err = f.Seek(0, io.SeekCurrent)
-		return err
+	err := replaceFile(file, func(w io.Writer) error {
+		counter := &counting{w: io.MultiWriter(w, sum), progress: func(n int64) { written = n }}
+		return a.client().Get(ctx, n, level, counter)
 	})
 	switch {
 	case err != nil:
@@ -72,32 +69,63 @@ func (a *app) getFile(ctx context.Context, n vm.Name, file string, level int) er
 }
 
 // replaceFile has write fill a file beside the place of path, and puts it there
-// if all went well, so that a failure leaves what was there.
-func replaceFile(path string, write func(*os.File) error) error {
+// if all went well, so that a failure leaves what was there. What is there and no
+// regular file, as a device or a pipe, is written to and not replaced.
+func replaceFile(path string, write func(io.Writer) error) error {
+	if fi, err := os.Stat(path); err == nil && !fi.Mode().IsRegular() {
+		return writeInto(path, write)
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".")
 	if err != nil {
-		return cannotWrite(err)
+		return cannotWrite(path, err)
 	}
 	defer os.Remove(f.Name()) // gone if all went well
 	defer f.Close()           // closed already if all went well
 	if err := write(f); err != nil {
 		if _, ok := errors.AsType[*fs.PathError](err); ok {
-			return cannotWrite(err)
+			return cannotWrite(path, err)
 		}
 		return err
 	}
 	if err := f.Chmod(0o644); err != nil {
-		return cannotWrite(err)
+		return cannotWrite(path, err)
 	}
 	if err := f.Close(); err != nil {
-		return cannotWrite(err)
+		return cannotWrite(path, err)
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
-		return cannotWrite(err)
+		return cannotWrite(path, err)
 	}
 	return nil
 }
 
-func cannotWrite(err error) error {
-	return api.Errorf(api.Invalid, "the file cannot be written: %w", err)
+// writeInto has write write to what is at path.
+func writeInto(path string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return cannotWrite(path, err)
+	}
+	defer f.Close() // closed already if all went well
+	if err := write(f); err != nil {
+		if _, ok := errors.AsType[*fs.PathError](err); ok {
+			return cannotWrite(path, err)
+		}
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return cannotWrite(path, err)
+	}
+	return nil
+}
+
+// cannotWrite says why a file is not there. The error tells of a file that only
+// this program knows, so its cause is all that is of use.
+func cannotWrite(path string, err error) error {
+	cause := err
+	if e, ok := errors.AsType[syscall.Errno](err); ok {
+		cause = e
+	}
+	dir := filepath.Dir(path)
+	return api.Errorf(api.Invalid, "%s cannot be written in the directory %s: %w", filepath.Base(path), dir, cause).
+		Hinted("name a file in a directory that exists and that you may write to")
 }

@@ -20,7 +20,7 @@ type jsonFailure struct {
 
 // jsonError describes a failure.
 type jsonError struct {
-	Code     string `json:"code,omitempty"` // of api.Code, or "usage"; an Albatross 2.7 daemon gives none
+	Code     string `json:"code,omitempty"` // of api.Code, "usage" or "interrupted"; an Albatross 2.7 daemon gives none
 	Sentence string `json:"sentence"`
 	Hint     string `json:"hint,omitempty"`
 	Exit     int    `json:"exit,omitempty"` // the exit code
@@ -58,6 +58,13 @@ type jsonLine struct {
 type jsonVersion struct {
 	Version string       `json:"version"` // of albatross itself
 	Daemons []jsonDaemon `json:"daemons"` // those that answer
+	Silent  []jsonSilent `json:"silent"`  // those that do not
+}
+
+// jsonSilent is a daemon that does not answer.
+type jsonSilent struct {
+	Name     string `json:"name"`
+	Sentence string `json:"sentence"` // why
 }
 
 // jsonDaemon is a daemon that answers.
@@ -69,6 +76,17 @@ type jsonDaemon struct {
 // jsonShutdown is what shutdown prints.
 type jsonShutdown struct {
 	Stopped int `json:"stopped"` // how many unikernels ran
+}
+
+// jsonUp is what up prints.
+type jsonUp struct {
+	Tmp string `json:"tmpdir"` // the sockets are below it
+}
+
+// jsonDown is what down prints.
+type jsonDown struct {
+	Dir string `json:"dir"`
+	Ran bool   `json:"ran"` // something was there to end
 }
 
 // jsonPolicies is what policy prints.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"albatross/internal/vm"
@@ -19,6 +20,14 @@ type machine struct {
 	startup       int
 	noAddName     bool
 	set           *pflag.FlagSet // of all these flags
+}
+
+// modes are the words of --restart with what they mean.
+var modes = []cobra.Completion{
+	cobra.CompletionWithDesc("quit", "never"),
+	cobra.CompletionWithDesc("on-exit", "when it ended by itself"),
+	cobra.CompletionWithDesc("on-failure", "after an exit code other than 0, or a signal"),
+	cobra.CompletionWithDesc("always", "whenever it ended"),
 }
 
 // behaviours are the words of --restart.
@@ -47,11 +56,11 @@ func (m *machine) addFlags(to *pflag.FlagSet) {
 	fs.StringArrayVar(&m.args, "arg", nil, "`ARGUMENT` for the unikernel; may be repeated")
 	fs.StringArrayVar(&m.nets, "net", nil, "attach its network NAME (default: that of the bridge) to a bridge: `[NAME:]BRIDGE[@MAC]`; may be repeated")
 	fs.StringArrayVar(&m.blocks, "block", nil, "give it a device (default: NAME) in sectors of so many bytes as its block device NAME: `NAME[:DEVICE][@SECTOR]`; may be repeated")
-	fs.StringVar(&m.restart, "restart", "quit", "start it again `WHEN` it ended: quit (never), on-exit (by itself), on-failure (exit code not 0, or a signal), always")
+	fs.StringVar(&m.restart, "restart", "quit", "start it again `WHEN` it ended: quit (never), on-exit (by itself), on-failure (exit code not 0, or a signal), always; never after the exit codes 1 and 60 to 64, since a restart cannot mend what these tell of")
 	fs.BoolVar(&m.restartOnFail, "restart-on-fail", false, "the same as --restart=on-exit")
 	fs.IntSliceVar(&m.exitCodes, "exit-code", nil, "with --restart=on-exit: only after an exit with this `CODE`; may be repeated")
 	fs.IntVar(&m.startup, "startup", vm.DefaultStartup, "`PRIORITY` when the host starts, lower ones first")
-	fs.BoolVar(&m.noAddName, "no-add-name", false, "do not put --name=NAME in front of the arguments")
+	fs.BoolVar(&m.noAddName, "no-add-name", false, "do not put --name=NAME in front of the arguments; with it, a unikernel that ends with exit code 64 is started once more without it")
 	m.set = fs
 	to.AddFlagSet(fs)
 }

@@ -19,11 +19,15 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string
 	// Whoever interrupts twice does not want to wait for an orderly end.
 	defer context.AfterFunc(ctx, stop)()
 
-	a := &app{in: stdin, env: environment(env), now: time.Now}
+	a := &app{in: stdin, env: environment(env), now: time.Now, command: "albatross"}
 	a.out, a.err = a.terminal(stdout), a.terminal(stderr)
 	root := a.root()
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
-	return a.report(root.ExecuteContext(ctx))
+	c, err := root.ExecuteContextC(ctx)
+	if c != nil {
+		a.command = c.CommandPath()
+	}
+	return a.report(err)
 }
 
 // app is one run of the command: its surroundings, and the flags that all
@@ -36,7 +40,8 @@ type app struct {
 
 	tmpdir  string
 	timeout time.Duration
-	json    bool // of the command that runs, where it has the flag
+	json    bool   // of the command that runs, where it has the flag
+	command string // what runs, with its name, once that is known
 }
 
 // variables is an environment.

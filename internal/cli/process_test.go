@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"albatross/internal/api"
 	"albatross/internal/cli"
 	"albatross/internal/cli/supervisor"
 	"albatross/internal/client/clienttest"
@@ -24,6 +25,7 @@ import (
 	"albatross/internal/paths"
 	"albatross/internal/testutil"
 	"albatross/internal/vm"
+	"albatross/internal/wire"
 )
 
 // running is the command as a process of its own.
@@ -66,25 +68,126 @@ func (c running) interrupt(t *testing.T) (rest string, err error) {
 	return string(b), errors.Join(err, c.Wait())
 }
 
-func TestInterruptedFollow(t *testing.T) {
-	tmp := paths.Tmp(testutil.TempDirShort(t))
-	n, err := vm.ParseName("x")
+// listen runs a fake daemon for as long as the test.
+func listen(t *testing.T, socket string, serve func(net.Conn)) *clienttest.Server {
+	t.Helper()
+	s, err := clienttest.Listen(socket, serve)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := clienttest.Consoles{Lines: map[vm.Name][]clienttest.Line{n: {{Time: time.Unix(0, 0), Text: "hello"}}}}
-	s, err := clienttest.Listen(tmp.Console(), lines.Daemon(false).Serve)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// follow starts to follow the console of the unikernel x, which wrote a line.
+func follow(t *testing.T, tmp paths.Tmp, old bool) running {
+	t.Helper()
+	lines := clienttest.Consoles{Lines: map[vm.Name][]clienttest.Line{named(t, "x"): {{Time: time.Unix(0, 0), Text: "hello"}}}}
+	listen(t, tmp.Console(), lines.Daemon(old).Serve)
 	c := start(t, "--tmpdir="+string(tmp), "console", "-f", "x")
 	if line, err := c.out.ReadString('\n'); err != nil || line != "hello\n" {
 		t.Fatalf("got %q, %v", line, err)
 	}
-	if rest, err := c.interrupt(t); err != nil || rest != "" || c.err.Len() > 0 {
+	return c
+}
+
+func named(t *testing.T, s string) vm.Name {
+	t.Helper()
+	n, err := vm.ParseName(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestInterruptedFollow follows until an interrupt where nobody can say whether
+// the unikernel has ended: without albatrossd, or with an old one.
+func TestInterruptedFollow(t *testing.T) {
+	for name, old := range map[string]bool{"no albatrossd": false, "Albatross 2.7": true} {
+		t.Run(name, func(t *testing.T) {
+			tmp := paths.Tmp(testutil.TempDirShort(t))
+			var vmmd *clienttest.Server
+			if old {
+				vmmd = listen(t, tmp.VMMD(), clienttest.NewHost(api.State{}).Daemon(true).Serve)
+			}
+			c := follow(t, tmp, old)
+			if old { // it has been asked, which takes two connections, before the interrupt
+				testutil.Eventually(t, 20*time.Second, func() error {
+					if n := vmmd.Connections(); n < 2 {
+						return fmt.Errorf("%d connections", n)
+					}
+					return nil
+				})
+			}
+			if rest, err := c.interrupt(t); err != nil || rest != "" || c.err.Len() > 0 {
+				t.Errorf("ended with %v, %q on standard output, %q on standard error", err, rest, c.err)
+			}
+		})
+	}
+}
+
+// TestFollowEndsWithTheUnikernel has the unikernel destroyed while somebody
+// follows it.
+func TestFollowEndsWithTheUnikernel(t *testing.T) {
+	tmp := paths.Tmp(testutil.TempDirShort(t))
+	host := clienttest.NewHost(api.State{Unikernels: []api.Unikernel{{Name: named(t, "x"), Phase: api.PhaseRunning}}})
+	vmmd := listen(t, tmp.VMMD(), host.Daemon(false).Serve)
+	c := follow(t, tmp, false)
+	testutil.Eventually(t, 20*time.Second, func() error { // it goes on after a look that finds it running
+		if n := vmmd.Connections(); n < 3 {
+			return fmt.Errorf("%d connections", n)
+		}
+		return nil
+	})
+	if code := cli.Main([]string{"--tmpdir=" + string(tmp), "destroy", "x"}, nil, io.Discard, os.Stderr, nil); code != 0 {
+		t.Fatalf("destroy: exit code %d", code)
+	}
+	rest, err := io.ReadAll(c.out)
+	if err := errors.Join(err, c.Wait()); err != nil || len(rest) > 0 || c.err.String() != "x does not run\n" {
 		t.Errorf("ended with %v, %q on standard output, %q on standard error", err, rest, c.err)
 	}
+}
+
+// TestInterruptedUpload has an interrupt come before anything, and after
+// everything, was sent.
+func TestInterruptedUpload(t *testing.T) {
+	for name, want := range map[string]string{
+		"before": "albatross: interrupted: x was not created\n",
+		"after":  "albatross: interrupted: x may have been created all the same\nhint: albatross info x tells\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			tmp := paths.Tmp(testutil.TempDirShort(t))
+			reached := make(chan struct{})
+			stuck := func(p net.Conn) {
+				close(reached)
+				_, _ = io.Copy(io.Discard, p) // until the client is gone
+			}
+			serve := stuck
+			if name == "after" {
+				serve = clienttest.Daemon{Name: "albatrossd", Behaviour: answer(func(p *clienttest.Peer) { stuck(p.Net) })}.Serve
+			}
+			listen(t, tmp.VMMD(), serve)
+			c := start(t, "--tmpdir="+string(tmp), "create", "x", "guest:spt/hello")
+			<-reached
+			rest, err := c.interrupt(t)
+			if code := c.ProcessState.ExitCode(); code != 130 || rest != "" || c.err.String() != want {
+				t.Errorf("exit code %d (%v), %q on standard output, %q on standard error, want %q", code, err, rest, c.err, want)
+			}
+		})
+	}
+}
+
+// answer is a daemon that does something with the peer when a command has come,
+// and does not answer.
+type answer func(*clienttest.Peer)
+
+func (a answer) Answer(p *clienttest.Peer, _ wire.Message) wire.Payload {
+	a(p)
+	return nil
 }
 
 // TestUpInForeground has an interrupt reach the supervisor only, which then ends
@@ -128,7 +231,7 @@ func TestUpInForeground(t *testing.T) {
 func daemons(t *testing.T, dir supervisor.Dir) map[string]int {
 	t.Helper()
 	pids := map[string]int{}
-	for _, name := range []string{"albatross-keeper", "albatross-console", "albatrossd"} {
+	for _, name := range []string{"albatross-keeper", "albatross-console", "albatrossd", "albatross-stats"} {
 		text, err := os.ReadFile(filepath.Join(string(dir.Tmp()), name+".pid"))
 		if err != nil {
 			t.Fatal(err)
@@ -142,26 +245,34 @@ func daemons(t *testing.T, dir supervisor.Dir) map[string]int {
 	return pids
 }
 
-// TestStartedAtOnce has several supervisors begin at the same moment: one wins,
-// and there is one of each daemon.
+// TestStartedAtOnce has several supervisors begin at the same moment: there is one
+// of each daemon, and all are told where they are.
 func TestStartedAtOnce(t *testing.T) {
 	dir := supervisor.Dir(testutil.TempDirShort(t))
 	var wg sync.WaitGroup
-	codes := make([]int, 4)
-	for i := range codes {
+	type result struct {
+		code     int
+		out, err bytes.Buffer
+	}
+	all := make([]result, 4)
+	for i := range all {
 		wg.Go(func() {
-			codes[i] = cli.Main([]string{"up", "--detach", "--dir=" + string(dir)}, nil, io.Discard, io.Discard, os.Environ())
+			all[i].code = cli.Main([]string{"up", "--detach", "--dir=" + string(dir)}, nil, &all[i].out, &all[i].err, os.Environ())
 		})
 	}
 	wg.Wait()
 	won := 0
-	for _, code := range codes {
-		if code == 0 {
+	for i := range all {
+		r := &all[i]
+		if want := "export ALBATROSS_TMPDIR=" + string(dir.Tmp()) + "\n"; r.code != 0 || r.out.String() != want {
+			t.Errorf("exit code %d, %q, %q; want %q", r.code, &r.out, &r.err, want)
+		}
+		if r.err.Len() == 0 {
 			won++
 		}
 	}
 	if won != 1 {
-		t.Errorf("%d supervisors started, exit codes %v; want one", won, codes)
+		t.Errorf("%d supervisors started; want one", won)
 	}
 	for name := range daemons(t, dir) {
 		log, err := os.ReadFile(dir.Log(name))

@@ -35,6 +35,7 @@ daemon could be asked, 124 the command line makes no sense, 125 internal error,
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		Args:                       a.noSuchCommand,
+		PersistentPreRunE:          func(c *cobra.Command, _ []string) error { return a.checkFlags() },
 		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 		SuggestionsMinimumDistance: 2,
 	}
@@ -50,9 +51,24 @@ daemon could be asked, 124 the command line makes no sense, 125 internal error,
 		a.createCommand(), a.destroyCommand(), a.restartCommand(), a.infoCommand(), a.getCommand(), a.consoleCommand(), a.statsCommand(),
 		a.policyCommand(), a.addPolicyCommand(), a.removePolicyCommand(),
 		a.blockCommand(), a.createBlockCommand(), a.setBlockCommand(), a.dumpBlockCommand(), a.destroyBlockCommand(),
-		a.shutdownCommand(), a.upCommand(), a.downCommand(), a.versionCommand(),
+		a.shutdownCommand(), a.exportCommand(), a.upCommand(), a.downCommand(), a.versionCommand(),
 	)
+	completeFlags(c, flags)
+	for _, sub := range c.Commands() {
+		completeFlags(sub, sub.Flags())
+	}
 	return c
+}
+
+// checkFlags refuses values of the flags that all commands have.
+func (a *app) checkFlags() error {
+	switch {
+	case a.timeout < 0:
+		return usage("it is how long a daemon may make no progress, like 30s", "--timeout=%v is less than nothing", a.timeout)
+	case a.tmpdir == "":
+		return usage("leave it out, or name the directory of the daemons' sockets", "--tmpdir is empty")
+	}
+	return nil
 }
 
 func (a *app) defaultTmp() string {
@@ -83,18 +99,6 @@ func (a *app) noSuchCommand(c *cobra.Command, args []string) error {
 	}
 	return usage(hint, "there is no command %q", args[0])
 }
-
-// flagError says what is wrong with a flag.
-func flagError(c *cobra.Command, err error) error {
-	hint := c.CommandPath() + " --help lists the flags"
-	if takesArguments(c) && strings.HasPrefix(err.Error(), "unknown") {
-		hint += "; arguments for the unikernel itself come behind --"
-	}
-	return usage(hint, "%s: %v", c.Name(), err)
-}
-
-// takesArguments reports whether c passes arguments on to a unikernel.
-func takesArguments(c *cobra.Command) bool { return c.Flags().Lookup("arg") != nil }
 
 // arguments wants between least and most arguments; most -1: any number. The
 // words say what they are.

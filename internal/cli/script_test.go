@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 		"albatrossd":        func() { os.Exit(fakeVMMD()) },
 		"albatross-console": func() { os.Exit(fakeConsole()) },
 		"albatross-keeper":  func() { os.Exit(fakeKeeper()) },
+		"albatross-stats":   func() { os.Exit(fakeStats()) },
 	})
 }
 

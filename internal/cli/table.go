@@ -2,8 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"albatross/internal/api"
@@ -14,26 +14,37 @@ const unknown = "-"
 
 // table lists unikernels.
 func (a *app) table(all []api.Unikernel) error {
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	// Every cell of a coloured column is painted, so that all have the same
-	// invisible part.
-	fmt.Fprintf(w, "NAME\t%s\tTARGET\tUPTIME\tMEM\tCPU\tPID\tRESTARTS\tNETWORK\n", a.out.paint(plain, "STATE"))
+	g := newGrid("NAME", "STATE", "TARGET", "UPTIME", "MEM", "CPU", "PID", "RESTARTS", "NETWORK")
+	g.shorten(0, 8)
 	for _, u := range all {
-		state := a.out.paint(phaseColour(u.Phase), visible(u.Phase))
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d MB\t%s\t%s\t%d\t%s\n", u.Name, state, orUnknown(visible(u.Target)), a.uptime(u),
-			u.Info.Memory, strings.ReplaceAll(u.Info.CPUs.String(), " ", ""), number(u.PID), u.Restarts, networks(u))
+		g.add(text(u.Name.String()), cell{visible(u.Phase), phaseColour(u.Phase)}, text(orUnknown(visible(u.Target))), text(a.uptime(u)),
+			text(fmt.Sprintf("%d MB", u.Info.Memory)), text(strings.ReplaceAll(u.Info.CPUs.String(), " ", "")), text(number(u.PID)),
+			text(strconv.Itoa(u.Restarts)), text(networks(u)))
 	}
-	return w.Flush()
+	return g.print(a.out)
 }
 
 // endedTable lists unikernels that are gone.
 func (a *app) endedTable(all []api.Ended) error {
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "ENDED\tWHEN\tHOW\tWHY\n")
+	g := newGrid("ENDED", "WHEN", "HOW", "WHY")
+	g.shorten(0, 3)
 	for _, e := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Name, a.ago(e.At), e.Exit, visible(e.Reason))
+		how := e.Exit.String()
+		if e.Reason == api.StoppedOnRequest {
+			how = unknown
+		}
+		g.add(text(e.Name.String()), text(a.ago(e.At)), text(how), text(visible(e.Reason)))
 	}
-	return w.Flush()
+	return g.print(a.out)
+}
+
+// ending tells how a run ended. Where that was wanted, it does not matter by
+// which signal.
+func ending(e api.Ended) string {
+	if e.Reason == api.StoppedOnRequest {
+		return e.Reason
+	}
+	return fmt.Sprintf("%s: %s", e.Exit, visible(e.Reason))
 }
 
 func phaseColour(phase string) colour {

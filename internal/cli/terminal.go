@@ -12,6 +12,7 @@ import (
 type stream struct {
 	w        io.Writer
 	terminal bool // a person looks at it
+	width    int  // of the terminal in characters; 0: unlimited, or not known
 	colours  bool
 }
 
@@ -20,6 +21,9 @@ func (a *app) terminal(w io.Writer) *stream {
 	s := &stream{w: w}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		s.terminal = true
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			s.width = width
+		}
 		s.colours = a.env["NO_COLOR"] == "" && a.env["TERM"] != "dumb"
 	}
 	return s

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -35,6 +37,8 @@ It prints the one line that other commands need to find these daemons:
 
   eval "$(albatross up --detach)"
 
+Where they run already, --detach prints that line once more.
+
 Interrupted twice, it leaves daemons and unikernels running; the next up takes
 them over, and down ends them.`,
 		Args: arguments(0, 0, ""),
@@ -44,6 +48,7 @@ them over, and down ends them.`,
 	c.Flags().BoolVarP(&o.detach, "detach", "d", false, "return once the daemons answer, and keep them in the background")
 	c.Flags().IntVar(&o.report, reportFlag, 0, "")
 	_ = c.Flags().MarkHidden(reportFlag) // it exists
+	a.jsonFlag(c, "where the sockets are")
 	return c
 }
 
@@ -73,7 +78,7 @@ func (a *app) up(ctx context.Context, o upOptions) error {
 		return err
 	}
 	if o.detach {
-		return a.detach(ctx, s.Dir)
+		return a.detach(ctx, s)
 	}
 	if !signal.Ignored(syscall.SIGHUP) { // else nohup(1) wants it to go on
 		var stop context.CancelFunc
@@ -84,22 +89,37 @@ func (a *app) up(ctx context.Context, o upOptions) error {
 		return superviseFor(ctx, s, os.NewFile(uintptr(o.report), "report"))
 	}
 	s.Show = a.err
-	return s.Run(ctx, func() error {
+	err = s.Run(ctx, func() error {
 		if a.out.terminal && a.err.terminal {
 			_ = a.err.printf("the daemons run until this is interrupted; in other shells say:") // a convenience
 		}
 		return a.announce(s.Dir)
 	})
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Code == api.InUse {
+		e.Hint = "use them with: " + export(s.Dir)
+	}
+	return err
 }
 
 // announce prints what other commands need.
 func (a *app) announce(dir supervisor.Dir) error {
-	return a.out.printf("export %s=%s", paths.TmpEnv, quoted(string(dir.Tmp())))
+	if a.json {
+		return a.printJSON(jsonUp{Tmp: string(dir.Tmp())})
+	}
+	return a.out.printf("%s", export(dir))
+}
+
+// export is what a shell has to be told for other commands to find the daemons.
+func export(dir supervisor.Dir) string {
+	return fmt.Sprintf("export %s=%s", paths.TmpEnv, quoted(string(dir.Tmp())))
 }
 
 // supervisor returns the supervisor of a directory. The paths of its daemons
 // are missing.
 func (a *app) supervisor(dir string) (*supervisor.Supervisor, error) {
+	if dir == "" && a.defaultDir() != "" {
+		return nil, usage("leave it out, or name a directory", "--dir is empty")
+	}
 	if dir == "" {
 		return nil, usage("", "the environment has no HOME: say where with --dir")
 	}

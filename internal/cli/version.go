@@ -26,11 +26,20 @@ func (a *app) versionCommand() *cobra.Command {
 }
 
 func (a *app) version(ctx context.Context) error {
-	v := jsonVersion{Version: version.Version, Daemons: []jsonDaemon{}}
+	v := jsonVersion{Version: version.Version, Daemons: []jsonDaemon{}, Silent: []jsonSilent{}}
 	c := a.client()
 	c.Patience = min(c.Patience, shortWait)
-	for _, ask := range []func(context.Context) (api.Welcome, error){c.HelloVMMD, c.HelloConsole, c.HelloStats} {
-		if w, err := ask(ctx); err == nil {
+	for _, daemon := range []struct {
+		name string
+		ask  func(context.Context) (api.Welcome, error)
+	}{{"albatrossd", c.HelloVMMD}, {"albatross-console", c.HelloConsole}, {"albatross-stats", c.HelloStats}} {
+		w, err := daemon.ask(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			v.Silent = append(v.Silent, jsonSilent{daemon.name, err.Error()})
+		default:
 			v.Daemons = append(v.Daemons, jsonDaemon{Name: w.Daemon, Version: w.Version})
 		}
 	}
@@ -46,6 +55,11 @@ func (a *app) version(ctx context.Context) error {
 			what = "(Albatross 2.7, or another that does not tell)"
 		}
 		if err := a.out.printf("%s %s", visible(d.Name), visible(what)); err != nil {
+			return err
+		}
+	}
+	for _, s := range v.Silent {
+		if err := a.err.printf("no version of %s: %s", s.Name, visible(s.Sentence)); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"albatross/internal/keeper"
 	"albatross/internal/lifecycle"
@@ -52,7 +53,7 @@ func (h *Host) adopt(ctx context.Context) error {
 	if err := client.Watch(ctx); err != nil {
 		return err
 	}
-	h.removeStrays(has)
+	h.removeStrays(has, true)
 	if err := h.removeFIFOs(); err != nil {
 		return err
 	}
@@ -101,7 +102,29 @@ func (h *Host) take(record store.Unikernel, p keeper.Process, found bool) *unit 
 		h.uids.adopt(p.UID)
 		h.console.add(h.ctx, record.Name)
 	}
+	if found && p.Running() && p.Stopped != keeper.NoPurpose {
+		h.do(func() { h.finishStop(u, u.run) })
+	}
 	return u
+}
+
+// finishStop ends a process that a daemon before this one began to stop; its
+// purpose is remembered, and says what is to become of the unit.
+func (h *Host) finishStop(u *unit, r *run) {
+	unlock, err := h.names.lock(h.ctx, u.record.Name)
+	if err != nil {
+		return
+	}
+	defer unlock()
+	if u.run != r {
+		return
+	}
+	h.log.Info("finishing a stop that was begun", "unikernel", u.record.Name)
+	if h.signalAndWait(h.ctx, r, syscall.SIGKILL, r.process.Stopped, endTime) {
+		if err := h.settle(h.ctx, r); err != nil {
+			h.log.Error("finishing a stop", "unikernel", u.record.Name, "error", err)
+		}
+	}
 }
 
 // describeRecord says what devices a recorded unikernel has.
@@ -121,21 +144,22 @@ func (h *Host) describeRecord(record store.Unikernel) (nets []vm.NetInfo, blocks
 	return nets, blocks
 }
 
-// removeStrays stops and forgets processes that are no unit's.
-func (h *Host) removeStrays(all []keeper.Process) {
+// removeStrays stops and forgets processes that are no unit's. At the start of a
+// daemon it takes care of their user ids; later on whoever started them does.
+func (h *Host) removeStrays(all []keeper.Process, first bool) {
 	var wg sync.WaitGroup
 	for _, p := range all {
 		h.mu.Lock()
 		_, ours := h.runs[p.ID]
 		h.mu.Unlock()
 		if !ours {
-			wg.Go(func() { h.removeStray(p) })
+			wg.Go(func() { h.removeStray(p, first) })
 		}
 	}
 	wg.Wait()
 }
 
-func (h *Host) removeStray(p keeper.Process) {
+func (h *Host) removeStray(p keeper.Process, first bool) {
 	if p.Running() {
 		h.log.Warn("stopping a process that belongs to no record", "unikernel", p.Name, "pid", p.PID)
 	}
@@ -143,8 +167,12 @@ func (h *Host) removeStray(p keeper.Process) {
 	if err != nil {
 		h.log.Warn("a process has a strange name", "pid", p.PID, "error", err)
 	}
-	h.uids.adopt(p.UID)
-	r := &run{id: p.ID, unit: &unit{record: store.Unikernel{Name: name}}, uid: p.UID, process: p, exited: make(chan struct{})}
+	uid := noUID
+	if first {
+		uid = p.UID
+		h.uids.adopt(uid)
+	}
+	r := &run{id: p.ID, unit: &unit{record: store.Unikernel{Name: name}}, uid: uid, process: p, exited: make(chan struct{})}
 	h.mu.Lock()
 	h.runs[p.ID] = r
 	h.mu.Unlock()

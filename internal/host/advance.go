@@ -144,6 +144,25 @@ func (h *Host) settle(ctx context.Context, r *run) error {
 	return h.advance(ctx, u, lifecycle.Ended{Decision: decision, Ran: r.exit.Ended.Sub(r.exit.Started)})
 }
 
+// settleLate settles the end of a run that nobody waits for. A unit that was to
+// be replaced, which failed because its process did not end in time, starts again.
+func (h *Host) settleLate(r *run) error {
+	if err := h.settle(h.ctx, r); err != nil {
+		return err
+	}
+	u := r.unit
+	h.mu.Lock()
+	stranded := h.units[u.record.Name] == u && u.state.Phase == lifecycle.Gone && u.state.Keep && !h.down
+	if stranded {
+		u.state = lifecycle.Restored()
+	}
+	h.mu.Unlock()
+	if !stranded {
+		return nil
+	}
+	return h.startAgain(h.ctx, u)
+}
+
 // judge says what is to become of u, whose run r has ended, and why it ended.
 func (u *unit) judge(r *run) (vm.Decision, string) {
 	exit := exitOf(r.exit)
@@ -152,7 +171,7 @@ func (u *unit) judge(r *run) (vm.Decision, string) {
 	case !stopping && r.exit.Stopped == keeper.Keep:
 		return vm.Again, "stopped by a daemon that did not finish what it was about"
 	case stopping, r.exit.Stopped == keeper.Drop:
-		return vm.Drop, "stopped on request"
+		return vm.Drop, api.StoppedOnRequest
 	case r.lost:
 		return vm.Again, "its keeper died"
 	}
@@ -175,10 +194,13 @@ func exitOf(p keeper.Process) vm.Exit {
 	return vm.Exit{Code: p.Status.ExitStatus()}
 }
 
-// dropName records that u does not understand the added --name.
+// dropName records that u does not understand the added --name. The process that
+// has told so is of another record then: its end is not judged again by a daemon
+// that comes later.
 func (h *Host) dropName(u *unit) error {
 	h.mu.Lock()
 	u.record.NoName = true
+	u.record.ID = newID()
 	h.mu.Unlock()
 	return h.store.Put(u.record)
 }
@@ -227,25 +249,23 @@ func (h *Host) wake(u *unit) {
 // forget removes the record of u, and u from the table.
 func (h *Host) forget(u *unit) error {
 	n := u.record.Name
+	if h.unit(n) != u {
+		return nil // it was forgotten before
+	}
 	if err := h.store.Delete(n); err != nil {
 		return fmt.Errorf("forgetting %s: %w", n, err)
 	}
 	h.mu.Lock()
-	listed := h.units[n] == u
-	if listed {
-		delete(h.units, n)
-		h.releaseClaim(n)
-	}
-	if u.last != nil && listed {
+	delete(h.units, n)
+	h.releaseClaim(n)
+	if u.last != nil {
 		h.ended = append(h.ended, *u.last)
 		if len(h.ended) > mostEnded {
 			h.ended = h.ended[1:]
 		}
 	}
 	h.mu.Unlock()
-	if listed { // else it was forgotten before
-		h.release(u.record.Image)
-	}
+	h.release(u.record.Image)
 	return nil
 }
 
@@ -289,7 +309,7 @@ func (h *Host) end(r *run, p keeper.Process, lost bool) {
 			return
 		}
 		defer unlock()
-		if err := h.settle(h.ctx, r); err != nil {
+		if err := h.settleLate(r); err != nil {
 			h.log.Error("after the end of a unikernel", "unikernel", r.unit.record.Name, "error", err)
 		}
 	})

@@ -90,6 +90,7 @@ func (l *consoleLink) remove(n vm.Name) {
 // the connection is gone.
 func (l *consoleLink) tell(conn net.Conn, n vm.Name) <-chan struct{} {
 	answered := make(chan struct{})
+	rings := l.h.rings(n)
 	l.mu.Lock()
 	if l.conn != conn {
 		l.mu.Unlock()
@@ -97,7 +98,7 @@ func (l *consoleLink) tell(conn net.Conn, n vm.Name) <-chan struct{} {
 		return answered
 	}
 	l.sequence++
-	m := wire.Message{Header: wire.Header{Sequence: l.sequence, Name: n}, Payload: wire.ConsoleAdd{Unikernels: rings(n)}}
+	m := wire.Message{Header: wire.Header{Sequence: l.sequence, Name: n}, Payload: wire.ConsoleAdd{Unikernels: rings}}
 	l.pending[l.sequence] = answered
 	l.mu.Unlock()
 
@@ -113,9 +114,16 @@ func (l *consoleLink) tell(conn net.Conn, n vm.Name) <-chan struct{} {
 	return answered
 }
 
-func rings(n vm.Name) int {
+// rings returns how many consoles may be kept in the path of n: as many as its
+// policy allows unikernels.
+func (h *Host) rings(n vm.Name) int {
 	if n.Path().IsRoot() {
 		return rootRings
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if limit := h.tree.UnikernelLimit(n.Path()); limit > 0 {
+		return limit
 	}
 	return pathRings
 }

@@ -203,3 +203,80 @@ func TestBlockDeviceOfAWaitingUnikernel(t *testing.T) {
 	must(t, err)
 	must(t, w.host.RemoveBlock(t.Context(), name(t, "data")))
 }
+
+// TestStopIsFinished finds a process that runs, but which an earlier daemon had
+// begun to stop.
+func TestStopIsFinished(t *testing.T) {
+	for _, why := range []keeper.Purpose{keeper.Keep, keeper.Drop} {
+		t.Run(string(why), func(t *testing.T) {
+			w := newWorld(t)
+			must(t, w.create("a", "ticker", config(), false))
+			before := w.state("a").PID
+			id := w.host.unit(name(t, "a")).run.id
+			w.close()
+			c, err := keeper.Dial(t.Context(), w.cfg.Tmp.Keeper(), func(keeper.Process) {})
+			must(t, err)
+			must(t, c.Signal(t.Context(), id, 0, why)) // remembered, and no signal
+			must(t, c.Close())
+			w.open()
+			if why == keeper.Drop {
+				w.gone("a")
+				return
+			}
+			testutil.Eventually(t, 10*time.Second, func() error {
+				if s := w.state("a"); s.Phase != api.PhaseRunning || s.PID == before {
+					return fmt.Errorf("state is %+v", s)
+				}
+				return nil
+			})
+		})
+	}
+}
+
+// TestReplacingWhatIsHalfDestroyed finishes the destruction first.
+func TestReplacingWhatIsHalfDestroyed(t *testing.T) {
+	w := newWorld(t)
+	must(t, w.create("other", "ticker", config(), false)) // of the same image
+	must(t, w.create("a", "ticker", config(), false))
+	must(t, w.host.store.Close())
+	if _, err := w.host.Destroy(t.Context(), name(t, "a")); err == nil {
+		t.Error("destroyed without a store")
+	}
+	s, err := store.Open(w.cfg.DB.State())
+	must(t, err)
+	w.host.store = s
+	must(t, w.create("a", "ticker", config(), true))
+	must(t, w.host.Restart(t.Context(), name(t, "other"), nil))
+	if use := w.host.tree.Use(vm.Path{}); use.Unikernels != 2 {
+		t.Errorf("%+v is reserved", use)
+	}
+}
+
+// TestWatchMissesNothing watches while unikernels are created.
+func TestWatchMissesNothing(t *testing.T) {
+	w := newWorld(t)
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			if err := w.create(fmt.Sprint("u", i), "ticker", config(), false); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	var watches []*Watch
+	for range 50 {
+		watches = append(watches, w.host.Watch())
+		time.Sleep(time.Millisecond)
+	}
+	wg.Wait()
+	for _, watch := range watches {
+		seen := map[vm.Name]bool{}
+		for _, c := range watch.Take() {
+			seen[c.Name] = seen[c.Name] || c.Runs && c.PID > 0
+		}
+		if len(seen) != 20 {
+			t.Fatalf("a watch has seen %d of 20", len(seen))
+		}
+		watch.Close()
+	}
+}

@@ -67,7 +67,14 @@ func newID() string {
 // its place. If that cannot start, old is started again, and the error says so.
 // The lock of the name is held.
 func (h *Host) replace(ctx context.Context, old *unit, record store.Unikernel) (err error) {
-	if err := h.checkDevices(record.Name, record.Config.Arguments, old); err != nil {
+	if old != nil && old.condemned() {
+		// Its destruction was begun and did not succeed: first things first.
+		if err := h.advance(ctx, old, lifecycle.StopRequested{}); err != nil {
+			return fmt.Errorf("destroying %s, which was not finished: %w", record.Name, err)
+		}
+		old = nil
+	}
+	if err := h.checkBridges(record.Config.Arguments); err != nil {
 		return err
 	}
 	c, err := h.claim(record.Name, record.Config.Arguments)
@@ -78,6 +85,9 @@ func (h *Host) replace(ctx context.Context, old *unit, record store.Unikernel) (
 	var back undo.Stack
 	defer back.Fail(&err)
 	back.Add(func() error { c.undo(); return nil })
+	if err := h.checkBlocks(record.Name, record.Config.Arguments); err != nil {
+		return err
+	}
 	if old != nil {
 		state := old.state
 		if err := h.halt(ctx, old); err != nil {
@@ -102,6 +112,11 @@ func (h *Host) replace(ctx context.Context, old *unit, record store.Unikernel) (
 		h.release(old.record.Image)
 	}
 	return nil
+}
+
+// condemned reports whether u is to be forgotten, but is not yet.
+func (u *unit) condemned() bool {
+	return (u.state.Phase == lifecycle.Stopping || u.state.Phase == lifecycle.Gone) && !u.state.Keep
 }
 
 // halt stops the process of u, if there is one, and keeps its record.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"albatross/internal/api"
-	"albatross/internal/block"
 	"albatross/internal/hostnet"
 	"albatross/internal/image"
 	"albatross/internal/linux"
@@ -39,25 +38,26 @@ func describe(devices []device) (nets []vm.NetInfo, blocks []vm.BlockInfo) {
 	return nets, blocks
 }
 
-// checkDevices says whether the bridges and block devices exist, before anything
-// is done. What old uses will be free. Whether somebody else uses a block device
-// is the claim's to say.
-func (h *Host) checkDevices(n vm.Name, a vm.Arguments, old *unit) error {
+// checkBridges says whether the bridges exist, before anything is done.
+func (h *Host) checkBridges(a vm.Arguments) error {
 	for _, net := range a.Nets {
 		if _, err := h.net.Bridge(net.HostBridge()); err != nil {
 			return bridgeError(err)
 		}
 	}
+	return nil
+}
+
+// checkBlocks says whether the block devices exist and have whole sectors. Whether
+// somebody else uses them was for the claim to say.
+func (h *Host) checkBlocks(n vm.Name, a vm.Arguments) error {
 	for _, b := range a.Blocks {
-		d, err := h.openBlock(n, b)
-		switch {
-		case old != nil && errors.Is(err, block.ErrInUse):
-		case err != nil:
-			return err
-		default:
-			if err := d.fd.Close(); err != nil {
-				return err
-			}
+		name, err := n.Block(b.HostDevice())
+		if err != nil {
+			return api.Errorf(api.Invalid, "%w", err)
+		}
+		if _, err := h.blocks.Get(name); err != nil {
+			return blockError(err)
 		}
 	}
 	return nil

@@ -125,6 +125,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Host, err error
 	if h.keeper, err = h.connectKeeper(ctx); err != nil {
 		return nil, err
 	}
+	defer h.keeper.start() // also before Close
 	if err := h.adopt(ctx); err != nil {
 		return nil, fmt.Errorf("taking over what runs: %w", err)
 	}

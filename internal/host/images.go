@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"albatross/internal/api"
@@ -141,7 +142,7 @@ func (h *Host) retain(d image.Digest) {
 // TemporaryFile returns a file without a name, on the file system of the database
 // directory: it vanishes when it is closed.
 func (h *Host) TemporaryFile() (_ *os.File, err error) {
-	f, err := os.CreateTemp(h.cfg.DB.Images(), "unnamed-*")
+	f, err := os.CreateTemp(filepath.Join(h.cfg.DB.Images(), "tmp"), "unnamed-*")
 	if err != nil {
 		return nil, err
 	}

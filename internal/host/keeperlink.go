@@ -37,7 +37,6 @@ func (h *Host) connectKeeper(ctx context.Context) (*keeperLink, error) {
 		c, err := keeper.Dial(ctx, l.path, h.exited)
 		if err == nil {
 			l.client = c
-			go l.watch(c)
 			return l, nil
 		}
 		select {
@@ -103,12 +102,25 @@ func (l *keeperLink) get() (*keeper.Client, error) {
 	return l.client, nil
 }
 
+// start has the link watched, once the tables of the host are filled: what it
+// finds after a break is compared with them.
+func (l *keeperLink) start() {
+	c := l.client
+	go l.watch(c)
+}
+
 // close ends the connection. The host's context has ended.
 func (l *keeperLink) close() {
-	if c, err := l.get(); err == nil {
-		_ = c.Close()
+	for {
+		if c, err := l.get(); err == nil {
+			_ = c.Close()
+		}
+		select {
+		case <-l.done:
+			return
+		case <-time.After(keeperRetry): // a new connection may just have been made
+		}
 	}
-	<-l.done
 }
 
 // spawn starts the process of r. An answer of a keeper that is gone by now is an
@@ -184,6 +196,6 @@ func (h *Host) takeStock(c *keeper.Client) error {
 		p.Ended, p.Status = time.Now().UTC(), syscall.WaitStatus(syscall.SIGKILL)
 		h.end(r, p, true)
 	}
-	h.do(func() { h.removeStrays(has) })
+	h.do(func() { h.removeStrays(has, false) })
 	return nil
 }

@@ -208,7 +208,8 @@ const abandonRetry = time.Second
 
 func (h *Host) tryAbandon(r *run) bool {
 	ctx := context.WithoutCancel(h.ctx)
-	err := h.keeper.signal(ctx, r.id, syscall.SIGKILL, keeper.Drop)
+	// Its record, if it has one, is not to go with it.
+	err := h.keeper.signal(ctx, r.id, syscall.SIGKILL, keeper.Keep)
 	if err != nil && !errors.Is(err, keeper.ErrUnknown) {
 		return false
 	}

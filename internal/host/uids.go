@@ -22,6 +22,9 @@ const (
 	uidCount = 1 << 16
 )
 
+// noUID is what release takes no notice of.
+const noUID = 0
+
 var errNoUID = errors.New("all user ids for unikernels are in use")
 
 // take returns a free id. An id that was given back is reused as late as

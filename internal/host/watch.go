@@ -62,9 +62,9 @@ func (h *Host) Watch() *Watch {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.watches[w] = true
-	for _, u := range h.units {
-		if u.run != nil {
-			w.put(change(u.run, true))
+	for _, r := range h.runs { // a unit may run before it is listed
+		if r.unit.run == r {
+			w.put(change(r, true))
 		}
 	}
 	return w

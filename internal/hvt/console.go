@@ -2,6 +2,7 @@ package hvt
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"syscall"
 
@@ -15,17 +16,18 @@ const pipeBuf = 4096
 const dataConsole = 1
 
 // console takes what the guest prints. Errors of it are nobody's business: the
-// guest is not told, and goes on without.
+// guest is not told, and goes on without, unless a reader is needed.
 type console struct {
-	fd *linux.FD
+	fd          *linux.FD
+	needsReader bool
 
 	// room tells when a console that blocks has room, or that the guest is to
 	// stop. Nil for one that does not block: a non-blocking descriptor, a file.
 	room *linux.FD
 }
 
-func newConsole(fd, stop *linux.FD) (_ *console, err error) {
-	c := &console{fd: fd}
+func newConsole(fd, stop *linux.FD, needsReader bool) (_ *console, err error) {
+	c := &console{fd: fd, needsReader: needsReader}
 	nonblocking, err := fd.Nonblocking()
 	if err != nil || nonblocking {
 		return c, err
@@ -50,22 +52,27 @@ func newConsole(fd, stop *linux.FD) (_ *console, err error) {
 	return c, linux.EpollAdd(c.room, stop.Int(), linux.EpollIn, dataStop)
 }
 
-// write prints p, as far as the console takes it.
-func (c *console) write(p []byte) {
+// write prints p, as far as the console takes it. An error is that the reader
+// is gone who is needed.
+func (c *console) write(p []byte) error {
 	for len(p) > 0 {
 		chunk := p
 		if c.room != nil {
 			if !c.waitForRoom() {
-				return
+				return nil
 			}
 			chunk = p[:min(len(p), pipeBuf)]
 		}
 		n, err := c.fd.Write(chunk)
+		if c.needsReader && errors.Is(err, syscall.EPIPE) {
+			return fmt.Errorf("nobody reads the console: %w", err)
+		}
 		if n == 0 || err != nil && err != io.ErrShortWrite {
-			return
+			return nil
 		}
 		p = p[n:]
 	}
+	return nil
 }
 
 // waitForRoom reports whether the console takes more. It does not if the guest

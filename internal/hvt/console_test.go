@@ -33,7 +33,7 @@ func newTestConsole(t testing.TB, fd *linux.FD) (*console, *stopper) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := newConsole(fd, s.wait)
+	c, err := newConsole(fd, s.wait, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,20 +45,28 @@ func newTestConsole(t testing.TB, fd *linux.FD) (*console, *stopper) {
 	return c, s
 }
 
+// printTo writes what a console must take or drop.
+func printTo(t testing.TB, c *console, p []byte) {
+	t.Helper()
+	if err := c.write(p); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestConsoleDropsWhatAFullPipeDoesNotTake(t *testing.T) {
 	r, w := newPipe(t, syscall.O_NONBLOCK)
 	c, _ := newTestConsole(t, w)
 	line := bytes.Repeat([]byte("0123456789abcde\n"), 64)
 	const lines = 1000 // 1 MB, a pipe holds 64 KB
 	for range lines {
-		c.write(line)
+		printTo(t, c, line)
 	}
 	got := make([]byte, lines*len(line))
 	n, err := r.Read(got)
 	if err != nil || n < 4096 || n%16 != 0 {
 		t.Fatalf("the pipe has %d bytes, %v", n, err)
 	}
-	c.write([]byte("again\n"))
+	printTo(t, c, []byte("again\n"))
 	if n, err = r.Read(got); err != nil || string(got[:n]) != "again\n" {
 		t.Errorf("after the pipe was read: %q, %v", got[:n], err)
 	}
@@ -73,7 +81,7 @@ func TestConsoleWaitsForABlockingPipe(t *testing.T) {
 		b, _ := io.ReadAll(io.LimitReader(r, int64(len(want))))
 		read <- b
 	}()
-	c.write(want)
+	printTo(t, c, want)
 	if got := <-read; !bytes.Equal(got, want) {
 		t.Errorf("%d bytes arrived, want %d", len(got), len(want))
 	}
@@ -83,7 +91,7 @@ func TestConsoleStopsWaiting(t *testing.T) {
 	_, w := newPipe(t, 0)
 	c, s := newTestConsole(t, w)
 	go s.stop()
-	c.write(make([]byte, 1<<20)) // nobody reads
+	printTo(t, c, make([]byte, 1<<20)) // nobody reads
 }
 
 func TestConsoleWithoutReader(t *testing.T) {
@@ -94,7 +102,12 @@ func TestConsoleWithoutReader(t *testing.T) {
 			if err := r.Close(); err != nil {
 				t.Fatal(err)
 			}
-			c.write([]byte("into the void\n"))
+			text := []byte("into the void\n")
+			printTo(t, c, text)
+			c.needsReader = true
+			if err := c.write(text); !errors.Is(err, syscall.EPIPE) {
+				t.Errorf("where a reader is needed: %v, want EPIPE", err)
+			}
 		})
 	}
 }
@@ -112,14 +125,14 @@ func TestConsoleIsAFile(t *testing.T) {
 	defer fd.Close()
 	c, _ := newTestConsole(t, fd)
 	want := bytes.Repeat([]byte("line\n"), 10_000)
-	c.write(want)
+	printTo(t, c, want)
 	if got, err := os.ReadFile(f.Name()); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("the file has %d bytes, %v", len(got), err)
 	}
 }
 
 func TestConsoleClosed(t *testing.T) {
-	if _, err := newConsole(linux.NewFD(-1), linux.NewFD(-1)); !errors.Is(err, syscall.EBADF) {
+	if _, err := newConsole(linux.NewFD(-1), linux.NewFD(-1), false); !errors.Is(err, syscall.EBADF) {
 		t.Errorf("newConsole of nothing: %v", err)
 	}
 }

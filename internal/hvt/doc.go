@@ -47,8 +47,9 @@
 // calls of Go, so an idle guest costs the runtime nothing. Waiting for taps and
 // for the console also waits for a pipe that is closed to stop the guest.
 //
-// The console never stops the guest: what a non-blocking console does not take
+// The console does not stop the guest: what a non-blocking console does not take
 // at once, or a broken one not at all, is lost. A blocking one is waited for.
+// Only with NeedsReader a pipe without a reader ends the guest that prints.
 //
 // The ABI is that of Solo5 0.12's include/hvt_abi.h, version 2; the initial
 // processor state is that of its tenders/hvt. The network ring of that file is

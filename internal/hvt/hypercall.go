@@ -104,8 +104,7 @@ func (m *machine) puts(arg uint64) error {
 	if err != nil {
 		return err
 	}
-	m.console.write(text)
-	return nil
+	return m.console.write(text)
 }
 
 func (m *machine) poll(arg uint64) error {

@@ -70,7 +70,7 @@ func (m *machine) attach(c Config) (err error) {
 	if m.waits, err = newWaitSet(m.stopper.wait); err != nil {
 		return err
 	}
-	if m.console, err = newConsole(c.Console, m.stopper.wait); err != nil {
+	if m.console, err = newConsole(c.Console, m.stopper.wait, c.NeedsReader); err != nil {
 		return err
 	}
 	m.devices = make([]device, len(c.Image.Manifest.Devices))

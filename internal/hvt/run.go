@@ -29,8 +29,10 @@ type Config struct {
 	// are what the guest is told.
 	Devices []image.Attachment
 
-	Console *linux.FD // takes the guest's output; see the package comment
-	Running func()    // if not nil, called once, right before the guest runs
+	Console     *linux.FD // takes the guest's output; see the package comment
+	NeedsReader bool      // end the guest when it prints and Console is a pipe that nobody can read any more
+
+	Running func() // if not nil, called once, right before the guest runs
 }
 
 func (c Config) check() error {

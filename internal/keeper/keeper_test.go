@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // TestMain lets the test binary be the keeper too: a keeper reaps all children
@@ -395,5 +397,40 @@ func TestSecondKeeperRefuses(t *testing.T) {
 	if l, err := Listen(path, path+".lock"); err == nil {
 		l.Close()
 		t.Error("a second keeper listens on the same socket")
+	}
+}
+
+// TestLackOfDescriptorsEndsNothing connects more often than the keeper can take:
+// it answers again when there is room.
+func TestLackOfDescriptorsEndsNothing(t *testing.T) {
+	path, pid := startKeeper(t)
+	c, _ := dial(t, path)
+	_, _, err := spawnShell(t, c, "one", "sleep 100")
+	must(t, err)
+	var old syscall.Rlimit
+	limit := syscall.Rlimit{Cur: 20, Max: 20}
+	if _, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), syscall.RLIMIT_NOFILE,
+		uintptr(unsafe.Pointer(&limit)), uintptr(unsafe.Pointer(&old)), 0, 0); errno != 0 {
+		t.Skipf("cannot limit the descriptors of the keeper: %v", errno)
+	}
+	var conns []net.Conn
+	for range 30 {
+		conn, err := net.DialTimeout("unixpacket", path, time.Second)
+		if err != nil {
+			break // its queue is full
+		}
+		conns = append(conns, conn)
+	}
+	for _, conn := range conns {
+		must(t, conn.Close())
+	}
+	if all, err := c.List(t.Context()); err != nil || len(all) != 1 || !all[0].Running() {
+		t.Errorf("the old connection: %v, %v", all, err)
+	}
+	next, _ := dial(t, path)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if all, err := next.List(ctx); err != nil || len(all) != 1 || !all[0].Running() {
+		t.Errorf("a new connection: %v, %v", all, err)
 	}
 }

@@ -67,14 +67,22 @@ func (k *Keeper) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer conns.Wait()
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
-	for {
+	for pause := firstPause; ; {
 		c, err := l.AcceptUnix()
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("accepting on the keeper's socket: %w", err)
+			// Usually for lack of descriptors. To end would end all unikernels.
+			k.log.Error("cannot accept a connection", "error", err, "again in", pause)
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+			pause = min(2*pause, lastPause)
+			continue
 		}
+		pause = firstPause
 		conns.Go(func() {
 			if err := k.serve(ctx, c); err != nil {
 				k.log.Warn("connection ended", "error", err)
@@ -82,6 +90,12 @@ func (k *Keeper) Serve(ctx context.Context, l *net.UnixListener) error {
 		})
 	}
 }
+
+// Pauses after a connection could not be accepted.
+const (
+	firstPause = 5 * time.Millisecond
+	lastPause  = time.Second
+)
 
 // takeOver ends the connection that had the keeper, waits until nothing of it is
 // under way, and returns how to leave the keeper to the next.
@@ -146,6 +160,7 @@ func (k *Keeper) serve(ctx context.Context, uc *net.UnixConn) error {
 		fds, err := receive(uc, buf, rights, &req)
 		switch {
 		case ctx.Err() != nil || errors.Is(err, io.EOF):
+			closeFDs(fds)
 			return nil
 		case err != nil:
 			return err

@@ -218,10 +218,8 @@ func (s State) stop(e StopRequested) (State, []Action) {
 		s.Keep = s.Keep && e.Keep
 		return s, []Action{Kill{}}
 	case Gone:
-		if !e.Keep {
-			s.Keep = false
-			return s.gone(Free{})
-		}
+		s.Keep = s.Keep && e.Keep
+		return s.gone(Free{})
 	}
 	return s, nil
 }

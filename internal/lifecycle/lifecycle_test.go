@@ -76,7 +76,7 @@ func TestKeptWhenTheHostGoesDown(t *testing.T) {
 	}
 	s, _ = Adopted().Next(StopRequested{Keep: true})
 	s, _ = s.Next(Ended{})
-	if _, actions := s.Next(StopRequested{Keep: true}); len(actions) != 0 {
+	if _, actions := s.Next(StopRequested{Keep: true}); len(actions) != 1 {
 		t.Errorf("a second shutdown: actions %v", actions)
 	}
 	if s, actions := s.Next(StopRequested{}); len(actions) != 2 || s.Keep {

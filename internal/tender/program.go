@@ -48,13 +48,14 @@ func (p Program) main(args []string, messages io.Writer) int {
 		fmt.Fprint(messages, usage(p.Name))
 		return 1
 	case c.Action == ShowVersion:
-		fmt.Fprint(messages, version(p.Name))
+		fmt.Fprint(messages, versions(p.Name))
 		return 0
 	}
 	u, err := Load(c, p.Target)
 	if err != nil {
 		return r.refuse(err)
 	}
+	u.ByHand = c.Status == NoFD
 	u.started, u.warn = r.started, r.line
 	exit, err := p.Run(context.Background(), u)
 	if closeErr := u.Close(); closeErr != nil {

@@ -15,6 +15,7 @@ import (
 	"albatross/guest"
 	"albatross/internal/image"
 	"albatross/internal/testutil"
+	"albatross/internal/version"
 
 	"go.uber.org/goleak"
 )
@@ -56,7 +57,7 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 	exit, out := tryMain(notRun, "--version")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if exit != 0 || len(lines) != 2 || lines[1] != "ABI version 2" || !strings.HasPrefix(lines[0], "albatross-hvt tender, version ") {
+	if exit != 0 || len(lines) != 2 || lines[1] != "ABI version 2" || !strings.HasPrefix(lines[0], "albatross-hvt tender, version "+version.Version) {
 		t.Errorf("--version: %d, %q", exit, out)
 	}
 }

@@ -10,12 +10,12 @@ import (
 )
 
 // WithSignals returns a context that ends when the process is asked to by
-// SIGINT or SIGTERM; its cause says so. The function gives the signals their
+// SIGINT, SIGTERM or SIGQUIT; its cause says so. The function gives the signals their
 // default meaning back, and must be called.
 func WithSignals(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
 	var waiter sync.WaitGroup
 	waiter.Go(func() {
 		select {

@@ -2,9 +2,9 @@ package tender
 
 import (
 	"fmt"
-	"runtime/debug"
 
 	"albatross/internal/image"
+	"albatross/internal/version"
 )
 
 // usage is what --help prints.
@@ -27,12 +27,8 @@ KERNEL, IFACE and PATH may be @FD: the open descriptor number FD.
 `, name, DefaultMemory>>20, DefaultSectorSize)
 }
 
-// version is what --version prints. Its second line has the form that programs
+// versions is what --version prints. Its second line has the form that programs
 // look for in the output of a tender.
-func version(name string) string {
-	v := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		v = info.Main.Version
-	}
-	return fmt.Sprintf("%s tender, version %s\nABI version %d\n", name, v, image.SupportedABIVersion)
+func versions(name string) string {
+	return fmt.Sprintf("%s tender, version %s\nABI version %d\n", name, version.Version, image.SupportedABIVersion)
 }

@@ -25,6 +25,10 @@ type Unikernel struct {
 
 	KVM *linux.FD // /dev/kvm; nil if it was not given
 
+	// ByHand says that no process waits for the status: a person has typed the
+	// command, or a script, and expects of it what is usual for a command.
+	ByHand bool
+
 	closers []io.Closer
 	started func()
 	warn    func(message string)

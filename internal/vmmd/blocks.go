@@ -2,6 +2,7 @@ package vmmd
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 
@@ -45,7 +46,7 @@ func (x *exchange) addBlockOld(n vm.Name, p wire.BlockAddOld) (wire.Payload, err
 		return wire.ReplyText{Text: "added block device"}, nil
 	}
 	if err := x.host.SetBlock(x.ctx, n, x.data, p.Compressed); err != nil {
-		return nil, errors.Join(err, x.host.RemoveBlock(x.ctx, n))
+		return nil, errors.Join(err, x.host.RemoveBlock(context.WithoutCancel(x.ctx), n))
 	}
 	return wire.ReplyText{Text: "added block device"}, nil
 }

@@ -55,13 +55,12 @@ func (p *Program) Run(ctx context.Context, log *slog.Logger) (err error) {
 	defer stop()
 	log.Info("ready", "socket", l.Addr(), "db", p.db)
 	opts := server.Options{Daemon: "albatrossd", Verbs: Verbs, Grace: grace}
-	if err := server.Serve(serving, log, l, opts, &Handler{Host: h, MaxImage: cfg.MaxImage}); err != nil {
-		return err
-	}
+	err = server.Serve(serving, log, l, opts, &Handler{Host: h, MaxImage: cfg.MaxImage})
+	stop()
 	if down() {
-		return daemon.ErrDown
+		return errors.Join(daemon.ErrDown, err)
 	}
-	return nil
+	return err
 }
 
 // grace is how long commands that are under way may take at the end: as long as

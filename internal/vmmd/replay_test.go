@@ -64,6 +64,9 @@ func TestReplay(t *testing.T) {
 				d.awaitGone(t, ":h1")
 			}
 			got, want := d.replay(t, r), r.replies(t)
+			if d.headers != r.headers(t) {
+				t.Errorf("the headers are %+v, want %+v", d.headers, r.headers(t))
+			}
 			diff := cmp.Diff(want, got, cmp.Comparer(func(a, b vm.Name) bool { return a == b }))
 			reason, expected := differs[r.ID]
 			switch {
@@ -134,8 +137,19 @@ func (d *rig) replay(t *testing.T, r record) []wire.Payload {
 			return comparable(t, replies)
 		}
 		must(t, err)
+		d.headers = m.Header
 		replies = append(replies, m.Payload)
 	}
+}
+
+// headers returns the header of the last reply; all have the same.
+func (r record) headers(t *testing.T) wire.Header {
+	t.Helper()
+	b, err := hex.DecodeString(r.Reply[len(r.Reply)-1])
+	must(t, err)
+	m, err := wire.Parse(b)
+	must(t, err)
+	return m.Header
 }
 
 func (r record) command(t *testing.T) wire.Payload {

@@ -52,14 +52,15 @@ func must(t testing.TB, err error) {
 
 // rig is an albatrossd in this process, with a keeper in one of its own.
 type rig struct {
-	t   *testing.T
-	cfg host.Config
+	t       *testing.T
+	cfg     host.Config
+	headers wire.Header // of the last reply that was replayed
 }
 
 func start(t *testing.T) *rig {
 	t.Helper()
 	dir := testutil.TempDirShort(t)
-	d := &rig{t, host.Config{Tmp: paths.Tmp(filepath.Join(dir, "run")), DB: paths.DB(filepath.Join(dir, "db")), MaxImage: 64 << 20}}
+	d := &rig{t: t, cfg: host.Config{Tmp: paths.Tmp(filepath.Join(dir, "run")), DB: paths.DB(filepath.Join(dir, "db")), MaxImage: 64 << 20}}
 	must(t, os.MkdirAll(d.cfg.Tmp.Util(), 0o755))
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), keeperSocket+"="+d.cfg.Tmp.Keeper())

@@ -188,17 +188,27 @@ func TestFlood(t *testing.T) {
 }
 
 // memoryKB returns the resident memory of a process.
-func memoryKB(t testing.TB, pid int) int {
+func memoryKB(t testing.TB, pid int) int { return statusKB(t, pid, "VmRSS") }
+
+// peakKB returns the most resident memory that a process had since resetPeak.
+func peakKB(t testing.TB, pid int) int { return statusKB(t, pid, "VmHWM") }
+
+func resetPeak(t testing.TB, pid int) {
+	t.Helper()
+	must(t, os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0))
+}
+
+func statusKB(t testing.TB, pid int, field string) int {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	must(t, err)
 	for line := range strings.Lines(string(b)) {
 		var kb int
-		if n, _ := fmt.Sscanf(line, "VmRSS: %d kB", &kb); n == 1 {
+		if n, _ := fmt.Sscanf(line, field+": %d kB", &kb); n == 1 {
 			return kb
 		}
 	}
-	t.Fatalf("process %d has no VmRSS", pid)
+	t.Fatalf("process %d has no %s", pid, field)
 	return 0
 }
 
@@ -233,10 +243,40 @@ func TestUpInTheForeground(t *testing.T) {
 		}
 		return nil
 	})
-	if r := w.run("up", "--dir", w.dir, "--detach"); r.code == 0 || !strings.Contains(r.stderr, w.dir) {
-		t.Errorf("a second up: %+v", r)
+	if r := w.run("up", "--dir", w.dir, "--detach"); r.code != 0 || !strings.HasPrefix(r.stdout, "export ") || !strings.Contains(r.stderr, w.dir) {
+		t.Errorf("a second up in the background: %+v", r)
 	}
+	r := w.run("up", "--dir", w.dir)
+	wantRefusal(t, r, "export ALBATROSS_TMPDIR=")
 	w.ok("down", "--dir", w.dir)
+}
+
+// TestFollowEnds follows unikernels until they end: by themselves, and because
+// somebody destroys them.
+func TestFollowEnds(t *testing.T) {
+	w := newWorld(t)
+	r := w.run("create", "-c", "bye", imageFile(t, "spt", "hello"))
+	if r.code != 0 || !strings.HasPrefix(r.stdout, "created bye\nHello from spt\n") || r.stderr != "bye ended: exit code 0: normal end\n" {
+		t.Errorf("create --console: %+v", r)
+	}
+	w.ok("create", "tick", imageFile(t, "spt", "ticker"), "--", "--interval=20")
+	follow := w.command("albatross", "console", "-f", "tick")
+	var messages strings.Builder
+	follow.Stderr = &messages
+	out, err := follow.StdoutPipe()
+	must(t, err)
+	must(t, follow.Start())
+	_, err = bufio.NewReader(out).ReadString('\n')
+	must(t, err)
+	w.ok("destroy", "tick")
+	_, _ = io.Copy(io.Discard, out) // ends with the process
+	if err := follow.Wait(); err != nil || messages.String() != "tick ended: stopped on request\n" {
+		t.Errorf("console --follow ended with %v, %q", err, messages.String())
+	}
+	if got := w.ok("info", "tick"); !strings.Contains(got, "was stopped on request") || strings.Contains(got, "SIGKILL") {
+		t.Errorf("info says %q", got)
+	}
+	wantRefusal(t, w.run("console", "--follow", "nobody"), "there is no unikernel nobody")
 }
 
 // TestFollow follows a console until interrupted.

@@ -2,11 +2,11 @@ package supervisor
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"albatross/internal/api"
 	"albatross/internal/linux"
 	"albatross/internal/paths"
 )
@@ -30,11 +30,11 @@ func (d Dir) pidFile(program string) string { return filepath.Join(string(d.Tmp(
 // upFile is the pid file of the supervisor, which it keeps locked.
 func (d Dir) upFile() string { return d.pidFile("up") }
 
-// Make makes the directories that are missing. Others may connect to sockets,
+// Make makes the directories that are missing; its errors are for people. Others may connect to sockets,
 // whose own modes say who; the rest is for the owner.
 func (d Dir) Make() error {
 	if err := d.Tmp().Check(); err != nil {
-		return err
+		return api.Errorf(api.Invalid, "%w", err).Hinted(otherDir)
 	}
 	for _, dir := range []struct {
 		path string
@@ -48,10 +48,18 @@ func (d Dir) Make() error {
 		{d.logs(), 0o700},
 	} {
 		if err := os.MkdirAll(dir.path, dir.mode); err != nil {
-			return fmt.Errorf("the directory %s cannot be used: %w", d, err)
+			return d.Unusable(err)
 		}
 	}
 	return nil
+}
+
+// otherDir is the hint where a directory is of no use.
+const otherDir = "choose another one with --dir"
+
+// Unusable says that something in the directory cannot be made or written.
+func (d Dir) Unusable(err error) error {
+	return api.Errorf(api.Invalid, "the directory %s cannot be used: %w", d, err).Hinted(otherDir)
 }
 
 // lock is the right to start and end the daemons of a directory.
@@ -61,7 +69,8 @@ type lock struct{ file *os.File }
 var errRunning = linux.ErrLocked
 
 // lock takes the lock, which this process holds until it ends at the latest, or
-// returns errRunning. With create, the file is made if there is none.
+// returns errRunning. With create, the file is made if there is none; without,
+// the error is that of opening it.
 func (d Dir) lock(create bool) (*lock, error) {
 	flags := os.O_RDWR
 	if create {

@@ -7,7 +7,8 @@
 //	DIR/run/PROGRAM.pid          which process a daemon is, and when it began
 //
 //	Run:   lock ── adopt or start each daemon, wait until it answers ── ready
-//	                 │ one that ends is started again, later each time
+//	                 │ one that ends is started again, later each time,
+//	                 │ unless it ended with daemon.ExitDown: then all end
 //	                 └ ctx ends ── Stop ── end the daemons, last one first ── unlock
 //	Down:  tell the supervisor to end and wait, or end what a killed one left
 //

@@ -31,7 +31,7 @@ func (s *Supervisor) Down(ctx context.Context) (ran bool, err error) {
 			left, err := s.endOrphans()
 			return ran || left, errors.Join(err, l.release())
 		case !errors.Is(err, errRunning):
-			return ran, api.Errorf(api.Denied, "the directory %s cannot be used: %w", s.Dir, err)
+			return ran, s.Dir.Unusable(err)
 		}
 		ran = true
 		if id, err := readPid(s.Dir.upFile()); err == nil && id != told {

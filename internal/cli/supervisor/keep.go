@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"albatross/internal/api"
+	"albatross/internal/daemon"
 )
 
 // Daemon is a program to keep running.
@@ -39,6 +40,7 @@ type kept struct {
 	Daemon
 	s      *Supervisor
 	orphan bool                    // it is about to be ended, so not to be started again
+	goDown context.CancelCauseFunc // ends the supervisor, with daemon.ErrDown
 	first  *process                // the first process, until keep has it
 	stop   context.CancelCauseFunc // ends keep
 	done   chan struct{}           // closed when keep has ended
@@ -57,8 +59,8 @@ func (s *Supervisor) find(d Daemon) (*process, error) {
 }
 
 // launch adopts or starts a daemon and waits until it answers.
-func (s *Supervisor) launch(ctx context.Context, d Daemon) (*kept, error) {
-	k := &kept{Daemon: d, s: s, done: make(chan struct{})}
+func (s *Supervisor) launch(ctx context.Context, d Daemon, goDown context.CancelCauseFunc) (*kept, error) {
+	k := &kept{Daemon: d, s: s, goDown: goDown, done: make(chan struct{})}
 	var err error
 	if k.first, err = s.find(d); err == nil {
 		s.say("%s runs already as process %d: it stays", d.Program, k.first.pid)
@@ -83,7 +85,7 @@ func (s *Supervisor) launch(ctx context.Context, d Daemon) (*kept, error) {
 func (s *Supervisor) start(d Daemon) (*process, error) {
 	log, err := openLog(s.Dir.Log(d.Program))
 	if err != nil {
-		return nil, err
+		return nil, s.Dir.Unusable(err)
 	}
 	p, err := spawn(d.Path, d.Args, s.Env, log)
 	if err != nil {
@@ -91,9 +93,16 @@ func (s *Supervisor) start(d Daemon) (*process, error) {
 	}
 	if err := writePid(s.Dir.pidFile(d.Program), p.identity); err != nil {
 		p.terminate(s.patience())
-		return nil, err
+		return nil, s.Dir.Unusable(err)
 	}
 	return p, nil
+}
+
+// answers asks the daemon once.
+func (d Daemon) answers(ctx context.Context) error {
+	ctx, done := context.WithTimeout(ctx, askPatience)
+	defer done()
+	return d.Ready(ctx)
 }
 
 // awaitReady waits until the daemon answers, or has ended.
@@ -101,9 +110,7 @@ func (k *kept) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for {
-		asking, done := context.WithTimeout(ctx, askPatience)
-		err := k.Ready(asking)
-		done()
+		err := k.answers(ctx)
 		if err == nil {
 			return nil
 		}
@@ -124,14 +131,14 @@ func (k *kept) awaitReady(ctx context.Context) error {
 // any.
 func (k *kept) startError(what string) error {
 	e := &api.Error{Code: api.Unavailable, Sentence: fmt.Sprintf("%s does not start: %s", k.Program, what)}
-	if last := k.first.log.lastLine(); last != "" {
+	if last := reason(k.first.log.lastLine()); last != "" {
 		e.Sentence += ": " + last
 	}
 	return e.Hinted("its log is %s", k.s.Dir.Log(k.Program))
 }
 
 // keep starts the daemon again whenever it ends, until ctx ends; then it ends
-// the daemon.
+// the daemon. One that ended because the host goes down takes all others along.
 func (k *kept) keep(ctx context.Context) {
 	defer close(k.done)
 	var pauses backoff
@@ -149,6 +156,12 @@ func (k *kept) keep(ctx context.Context) {
 		}
 		if k.orphan {
 			k.cleanUp()
+			return
+		}
+		if p.down {
+			k.s.say("%s ended since the host goes down", k.Program)
+			k.cleanUp()
+			k.goDown(daemon.ErrDown)
 			return
 		}
 		how := p.how

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -53,6 +55,22 @@ func (l *logFile) lastLine() string {
 	return string(text[bytes.LastIndexByte(text, '\n')+1:])
 }
 
+// reason returns what a line of a daemon's log complains about: its error, or all
+// of a line that has none.
+func reason(line string) string {
+	_, text, ok := strings.Cut(line, " error=")
+	if !ok {
+		return line
+	}
+	if quoted, err := strconv.QuotedPrefix(text); err == nil {
+		if words, err := strconv.Unquote(quoted); err == nil {
+			return words
+		}
+	}
+	text, _, _ = strings.Cut(text, " ")
+	return text
+}
+
 // readFrom reads a file from an offset to its end.
 func readFrom(path string, from int64) ([]byte, error) {
 	f, err := os.Open(path)
@@ -73,7 +91,7 @@ func (s *Supervisor) show() (end func()) {
 	var all sync.WaitGroup
 	var turn sync.Mutex // held while a piece is shown
 	for _, d := range s.Daemons {
-		t := &tail{path: s.Dir.Log(d.Program), prefix: fmt.Sprintf("%-17s | ", d.Program), to: s.Show, turn: &turn}
+		t := &tail{path: s.Dir.Log(d.Program), program: d.Program, to: s.Show, turn: &turn}
 		if info, err := os.Stat(t.path); err == nil {
 			t.offset = info.Size()
 		}
@@ -87,10 +105,10 @@ func (s *Supervisor) show() (end func()) {
 
 // tail shows a file as it grows.
 type tail struct {
-	path, prefix string
-	to           io.Writer
-	turn         *sync.Mutex
-	offset       int64 // behind the last line that was shown
+	path, program string
+	to            io.Writer
+	turn          *sync.Mutex
+	offset        int64 // behind the last line that was shown
 }
 
 func (t *tail) run(over <-chan struct{}) {
@@ -129,8 +147,8 @@ func (t *tail) show() {
 	t.offset += int64(len(text))
 	var shown bytes.Buffer
 	for line := range bytes.Lines(text) {
-		shown.WriteString(t.prefix)
-		shown.Write(line)
+		fmt.Fprintf(&shown, "%-17s | ", t.program)
+		shown.Write(bytes.Replace(line, []byte(" daemon="+t.program), nil, 1)) // it stands in front already
 	}
 	t.turn.Lock()
 	defer t.turn.Unlock()

@@ -11,13 +11,14 @@ import (
 func TestTail(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	var shown messages
-	l := &tail{path: path, prefix: "x | ", to: &shown, turn: new(sync.Mutex)}
+	const before = "x                 | "
+	l := &tail{path: path, program: "x", to: &shown, turn: new(sync.Mutex)}
 	l.show() // there is no file yet
 	for _, step := range []struct{ write, want string }{
 		{"", ""},
-		{"one\ntw", "x | one\n"},
-		{"", "x | one\n"},
-		{"o\n\nthree\n", "x | one\nx | two\nx | \nx | three\n"},
+		{"one\ntw", before + "one\n"},
+		{"", before + "one\n"},
+		{"o\n\nthree\n", before + "one\n" + before + "two\n" + before + "\n" + before + "three\n"},
 	} {
 		f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
@@ -34,12 +35,26 @@ func TestTail(t *testing.T) {
 			t.Errorf("after %q: %q, want %q", step.write, got, step.want)
 		}
 	}
-	if err := os.WriteFile(path, []byte("new\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("new daemon=x\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	l.show()
-	if !strings.HasSuffix(shown.String(), "x | three\nx | new\n") {
+	if !strings.HasSuffix(shown.String(), before+"three\n"+before+"new\n") {
 		t.Errorf("after it was put aside: %q", shown.String())
+	}
+}
+
+func TestReason(t *testing.T) {
+	for line, want := range map[string]string{
+		"":                               "",
+		"cannot go on: the disk is full": "cannot go on: the disk is full",
+		`time=2026-01-02T03:04:05Z level=ERROR msg="cannot go on" error="open \"x\": is a directory"`: `open "x": is a directory`,
+		`level=ERROR msg="cannot go on" error=EOF unikernel=www`:                                      "EOF",
+		`level=ERROR error="unfinished`:                                                               `"unfinished`,
+	} {
+		if got := reason(line); got != want {
+			t.Errorf("reason(%q) = %q, want %q", line, got, want)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"albatross/internal/daemon"
 	"albatross/internal/linux"
 )
 
@@ -70,6 +71,7 @@ type process struct {
 	log     *logFile      // of a child
 	ended   chan struct{} // closed when it has ended, or was released
 	how     string        // it ended; may be read once ended is closed
+	down    bool          // it ended because the host goes down; as how
 	signal  func(syscall.Signal) error
 	release func() // ends the watch over an adopted one that goes on
 }
@@ -101,6 +103,7 @@ func spawn(path string, args, env []string, log *logFile) (*process, error) {
 		defer close(p.ended)
 		_ = cmd.Wait() // ProcessState says the same
 		p.how = cmd.ProcessState.String()
+		p.down = cmd.ProcessState.ExitCode() == daemon.ExitDown
 	}()
 	return p, nil
 }

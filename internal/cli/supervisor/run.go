@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"albatross/internal/api"
+	"albatross/internal/daemon"
 )
 
 // Supervisor keeps daemons running.
@@ -46,11 +47,12 @@ func (s *Supervisor) patience() time.Duration {
 
 func (s *Supervisor) say(format string, args ...any) { s.Say(fmt.Sprintf(format, args...)) }
 
-// Run keeps the daemons running until ctx ends, and then ends them. It calls
-// ready once all answer. An error is that they could not be started.
+// Run keeps the daemons running until ctx ends or the host goes down, and then
+// ends them. It calls ready once all answer. An error is that they could not be
+// started.
 func (s *Supervisor) Run(ctx context.Context, ready func() error) error {
 	if err := s.Dir.Make(); err != nil {
-		return api.Errorf(api.Invalid, "%w", err).Hinted("choose another one with --dir")
+		return err
 	}
 	l, err := s.lock(ctx)
 	if err != nil {
@@ -62,21 +64,54 @@ func (s *Supervisor) Run(ctx context.Context, ready func() error) error {
 		return err
 	}
 	if err := writePid(s.Dir.upFile(), self); err != nil {
-		return err
+		return s.Dir.Unusable(err)
 	}
 	defer s.show()()
-	all, err := s.launchAll(ctx)
+	ctx, goDown := context.WithCancelCause(ctx)
+	defer goDown(nil)
+	all, err := s.launchAll(ctx, goDown)
 	if err == nil {
 		err = ready()
 	}
 	if err == nil {
 		<-ctx.Done()
 	}
-	if err != nil && ctx.Err() == nil {
+	switch {
+	case err != nil && ctx.Err() == nil:
 		finish(all, errLeave)
 		return err
+	case errors.Is(context.Cause(ctx), daemon.ErrDown):
+		finish(all, nil) // who runs unikernels has stopped them already
+	default:
+		s.endAll(all)
 	}
-	s.endAll(all)
+	return nil
+}
+
+// AwaitUp waits until all daemons answer that another supervisor keeps. An error
+// is that they do not in time, or that the other has ended.
+func (s *Supervisor) AwaitUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	for _, d := range s.Daemons {
+		for {
+			err := d.answers(ctx)
+			if err == nil {
+				break
+			}
+			if _, gone := readPid(s.Dir.upFile()); gone != nil {
+				return api.Errorf(api.Unavailable, "albatross was up in %s, but has ended: %w", s.Dir, gone).Hinted("its log is %s", s.Dir.Log("up"))
+			}
+			select {
+			case <-ctx.Done():
+				if errors.Is(ctx.Err(), context.Canceled) {
+					return ctx.Err()
+				}
+				return api.Errorf(api.Unavailable, "%s does not answer: %w", d.Program, err).Hinted("its log is %s", s.Dir.Log(d.Program))
+			case <-time.After(askAgain):
+			}
+		}
+	}
 	return nil
 }
 
@@ -86,8 +121,11 @@ func (s *Supervisor) lock(ctx context.Context) (*lock, error) {
 	deadline := time.Now().Add(lockPatience)
 	for {
 		l, err := s.Dir.lock(true)
-		if !errors.Is(err, errRunning) {
-			return l, err
+		switch {
+		case err == nil:
+			return l, nil
+		case !errors.Is(err, errRunning):
+			return nil, s.Dir.Unusable(err)
 		}
 		who := "another process"
 		id, err := readPid(s.Dir.upFile())
@@ -95,7 +133,7 @@ func (s *Supervisor) lock(ctx context.Context) (*lock, error) {
 			who = fmt.Sprintf("process %d", id.pid)
 		}
 		if err == nil || time.Now().After(deadline) {
-			return nil, api.Errorf(api.InUse, "albatross is up in %s already: %s keeps it", s.Dir, who)
+			return nil, api.Errorf(api.InUse, "the daemons of %s run already: %s keeps them", s.Dir, who)
 		}
 		select {
 		case <-ctx.Done():
@@ -107,10 +145,10 @@ func (s *Supervisor) lock(ctx context.Context) (*lock, error) {
 
 // launchAll launches the daemons in their order. With an error it returns those
 // that run.
-func (s *Supervisor) launchAll(ctx context.Context) ([]*kept, error) {
+func (s *Supervisor) launchAll(ctx context.Context, goDown context.CancelCauseFunc) ([]*kept, error) {
 	var all []*kept
 	for _, d := range s.Daemons {
-		k, err := s.launch(ctx, d)
+		k, err := s.launch(ctx, d, goDown)
 		if err != nil {
 			return all, err
 		}

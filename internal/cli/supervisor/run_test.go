@@ -53,6 +53,67 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestHostGoesDown has a daemon end with daemon.ExitDown: nothing is started again,
+// and everything ends as after an interrupt. Any other end leads to a new start.
+func TestHostGoesDown(t *testing.T) {
+	s, said := newSupervisor(t, two(good, `: >"$1"; while test -e "$1"; do sleep 0.01; done; exit 3`))
+	ready := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(t.Context(), func() error { close(ready); return nil }) }()
+	within(t, ready, "start")
+	if err := os.Remove(s.Daemons[1].Socket); err != nil { // which it waits for
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("Run does not end")
+	}
+	if want := "second ended since the host goes down\n"; said.String() != want {
+		t.Errorf("it said %q, want %q", said, want)
+	}
+	for _, d := range s.Daemons {
+		if id, err := readPid(s.Dir.pidFile(d.Program)); err == nil {
+			t.Errorf("%s still runs as process %d", d.Program, id.pid)
+		}
+	}
+}
+
+// TestAwaitUp waits for daemons that another supervisor keeps.
+func TestAwaitUp(t *testing.T) {
+	s, _ := newSupervisor(t, two(good, good))
+	if err := s.AwaitUp(t.Context()); err == nil || !strings.Contains(err.Error(), "has ended") {
+		t.Errorf("where nobody is up: %v", err)
+	}
+	stop := run(t, s)
+	if err := s.AwaitUp(t.Context()); err != nil {
+		t.Errorf("AwaitUp: %v", err)
+	}
+	if err := stop(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestUnusableDirectory(t *testing.T) {
+	for _, file := range []func(Dir) string{Dir.upFile, func(d Dir) string { return d.Log("first") }, func(d Dir) string { return d.pidFile("first") }} {
+		s, _ := newSupervisor(t, two(good, good))
+		if err := s.Dir.Make(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(file(s.Dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		err := s.Run(t.Context(), func() error { return errors.New("must not be called") })
+		e, ok := errors.AsType[*api.Error](err)
+		if !ok || e.Code != api.Invalid || !strings.Contains(e.Sentence, "directory "+string(s.Dir)) || !strings.Contains(e.Hint, "--dir") {
+			t.Errorf("%s cannot be written: %#v", file(s.Dir), err)
+		}
+	}
+}
+
 func TestStartFails(t *testing.T) {
 	s, said := newSupervisor(t, two(good, fails))
 	err := s.Run(t.Context(), func() error { return errors.New("must not be called") })
