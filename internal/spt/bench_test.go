@@ -43,3 +43,25 @@ func BenchmarkSpawnToExit(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkPeer is the same with Solo5's tender, where PEER_SOLO5_SPT names one.
+// It is to be compared in one run on one machine.
+func BenchmarkPeer(b *testing.B) {
+	peer := os.Getenv("PEER_SOLO5_SPT")
+	if peer == "" {
+		b.Skip("PEER_SOLO5_SPT names no tender to compare with")
+	}
+	file, _ := imageFile(b, "hello")
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	must(b, err)
+	defer null.Close()
+	files := []uintptr{null.Fd(), null.Fd(), null.Fd()}
+	for b.Loop() {
+		pid, err := syscall.ForkExec(peer, []string{peer, "--mem=32", file.Name()}, &syscall.ProcAttr{Files: files})
+		must(b, err)
+		var ws syscall.WaitStatus
+		if _, err := syscall.Wait4(pid, &ws, 0, nil); err != nil || ws != 0 {
+			b.Fatal(ws, err)
+		}
+	}
+}
