@@ -327,6 +327,12 @@ func TestRestartTakesNewArguments(t *testing.T) {
 	if s := w.state("a"); s.Info.Memory != 24 || len(s.Info.Argv) != 1 {
 		t.Errorf("state is %+v", s)
 	}
+	// The guest's memory ends where its process says, not only where we do.
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", w.state("a").PID))
+	must(t, err)
+	if end := fmt.Sprintf("-%08x ", 24<<20); !strings.Contains(string(maps), end) {
+		t.Errorf("no mapping ends at 24 MB:\n%s", maps)
+	}
 	pid := w.state("a").PID
 	args.Memory = 0
 	wantCode(t, w.host.Restart(t.Context(), name(t, "a"), &args), api.Invalid, "memory")
