@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 
+	"albatross/internal/inflate"
 	"albatross/internal/vm"
 )
 
@@ -67,7 +68,7 @@ func (c *Content) dump(ctx context.Context, level int, w io.Writer) error {
 
 // copy writes all that the device holds to w.
 func (c *Content) copy(ctx context.Context, w io.Writer) error {
-	all := &source{ctx: ctx, r: &sparseReader{file: c.file.File, size: c.file.size}}
+	all := inflate.NewSource(ctx, &sparseReader{file: c.file.File, size: c.file.size})
 	_, err := io.CopyBuffer(struct{ io.Writer }{w}, all, make([]byte, dumpPiece))
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"albatross/internal/inflate"
 	"albatross/internal/vm"
 )
 
@@ -44,16 +45,24 @@ func (s *Store) set(ctx context.Context, n vm.Name, r io.Reader, compressed bool
 		return err
 	}
 	return s.replace(s.path(n), func(f *os.File) error {
-		src := &source{ctx: ctx, r: r}
-		if !compressed {
-			return fill(f, src, l.size)
+		src := inflate.NewSource(ctx, r)
+		if compressed {
+			return unpack(f, src, l.size)
 		}
-		content, err := newInflater(src)
-		if err != nil {
-			return err
-		}
-		return fill(f, content, l.size)
+		return fill(f, src, l.size)
 	})
+}
+
+// unpack fills f with the content of the zlib stream in src.
+func unpack(f *os.File, src *inflate.Source, size int64) error {
+	content, err := inflate.NewReader(src)
+	if err == nil {
+		err = fill(f, content, size)
+	}
+	if bad, ok := errors.AsType[*inflate.Error](err); ok {
+		return invalidf("the compressed content %s", bad.Reason)
+	}
+	return err
 }
 
 // replace puts a new file in the place of the one at path, durably, once write

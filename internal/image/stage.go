@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"albatross/internal/inflate"
 )
 
 // StageOptions says how an image arrives.
@@ -60,9 +62,9 @@ func (s *Store) stage(ctx context.Context, r io.Reader, opt StageOptions) (_ *St
 
 	h := sha256.New()
 	w := io.MultiWriter(h, f)
-	src := &source{ctx: ctx, r: r}
+	src := inflate.NewSource(ctx, r)
 	if opt.Compressed {
-		st.size, err = inflate(w, src, opt.MaxSize)
+		st.size, err = unpack(w, src, opt.MaxSize)
 	} else {
 		st.size, err = copyBounded(w, src, opt.MaxSize)
 	}
