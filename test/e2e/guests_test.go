@@ -127,6 +127,9 @@ func TestFifty(t *testing.T) {
 	testutil.RequireTap(t)
 	w := newWorld(t)
 	testutil.AddBridge(t, "fifty", "10.0.50.1/24")
+	for _, daemon := range []string{"albatrossd", "albatross-keeper", "albatross-console"} {
+		testutil.NoLeakedFDs(t, w.daemonPID(daemon)) // memfds, taps, FIFOs and all
+	}
 	image := imageFile(t, "spt", "web")
 	const n = 50
 	var wg sync.WaitGroup
