@@ -12,6 +12,8 @@ const (
 	VerbState    = "state"        // no body; the message's name says of whom; answered by State
 	VerbShutdown = "shutdown"     // no body; stops all unikernels, keeps their records; answered by Shutdown
 	VerbExport   = "export-state" // no body; answered by an empty body, then raw frames with a state file of Albatross 2.7, and the empty one
+	VerbEvents   = "events"       // EventsWanted; answered by an empty body, then raw frames with an Event each, and the empty one unless they are followed
+	VerbCheck    = "check"        // no body; answered by Check
 	VerbHistory  = "history"      // Wanted; albatross-console sends the lines as console data, then History
 )
 
@@ -32,7 +34,22 @@ type Welcome struct {
 // State is what the daemon knows about unikernels.
 type State struct {
 	Unikernels []Unikernel `json:"unikernels"`
-	Ended      []Ended     `json:"ended,omitempty"` // recently, and not to be started again; newest first
+	Ended      []Ended     `json:"ended,omitempty"`    // recently, and not to be started again; newest first, one a name
+	Policies   []PolicyUse `json:"policies,omitempty"` // those from the name up to the root, and those below it; by path
+}
+
+// PolicyUse is the policy of a path, and what of it is in use.
+type PolicyUse struct {
+	Path   vm.Path   `json:"path"`
+	Limits vm.Policy `json:"limits"`
+	Use    Use       `json:"use"`
+}
+
+// Use is what is in use at and below a path.
+type Use struct {
+	Unikernels int `json:"unikernels"`
+	Memory     int `json:"memory"` // MB, of the unikernels
+	Block      int `json:"block"`  // MB, of the block devices
 }
 
 // Phases of a unikernel, as State tells them.
@@ -55,6 +72,7 @@ type Unikernel struct {
 	Restarts int       `json:"restarts"`         // since it was created
 	Next     time.Time `json:"next,omitzero"`    // when waiting: of the next start, UTC
 	LastExit *Ended    `json:"last_exit,omitempty"`
+	Problems []string  `json:"problems,omitempty"` // what is wrong while it runs, a sentence each
 	Info     vm.Info   `json:"info"`
 	Image    int64     `json:"image"` // bytes
 }
@@ -74,6 +92,22 @@ type Ended struct {
 // Shutdown answers the verb of that name.
 type Shutdown struct {
 	Stopped int `json:"stopped"` // how many unikernels ran
+}
+
+// Check answers the verb of that name.
+type Check struct {
+	Unikernels int       `json:"unikernels"` // records that were looked at
+	Images     int       `json:"images"`
+	Blocks     int       `json:"blocks"`
+	Bytes      int64     `json:"bytes"` // that were read
+	Findings   []Finding `json:"findings,omitempty"`
+}
+
+// Finding is something wrong that a check found.
+type Finding struct {
+	What string `json:"what"`           // the record, image or file: "unikernel a.b", "image 12ab…"
+	Text string `json:"text"`           // what is wrong, a sentence
+	Hint string `json:"hint,omitempty"` // what to do
 }
 
 // Wanted says which lines of a console are wanted: those since a time, or else
