@@ -31,6 +31,7 @@ func (s *Store) create(n vm.Name, size int) (err error) {
 	if err != nil {
 		return err
 	}
+	s.steps.Done("block file made")
 	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
 	if err := resize(f, int64(size)*megabyte); err != nil {
 		return err
@@ -38,15 +39,18 @@ func (s *Store) create(n vm.Name, size int) (err error) {
 	if err := f.Sync(); err != nil {
 		return err
 	}
+	s.steps.Done("block file synced")
 	// Unlike a rename, a link never replaces anything.
 	if err := os.Link(f.Name(), s.path(n)); errors.Is(err, fs.ErrExist) {
 		return ErrExists
 	} else if err != nil {
 		return err
 	}
+	s.steps.Done("block file linked")
 	if err := syncDir(s.dir); err != nil {
 		return errors.Join(err, os.Remove(s.path(n)))
 	}
+	s.steps.Done("block directory synced")
 	return nil
 }
 
@@ -75,5 +79,6 @@ func (s *Store) remove(n vm.Name) (err error) {
 	if err := os.Remove(s.path(n)); err != nil {
 		return err
 	}
+	s.steps.Done("block file removed")
 	return syncDir(s.dir)
 }

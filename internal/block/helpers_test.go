@@ -28,7 +28,7 @@ func name(t testing.TB, s string) vm.Name {
 func open(t testing.TB) *Store {
 	t.Helper()
 	testutil.NoLeakedFDs(t, os.Getpid())
-	s, err := Open(filepath.Join(t.TempDir(), "block"))
+	s, err := Open(filepath.Join(t.TempDir(), "block"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

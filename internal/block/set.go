@@ -72,6 +72,7 @@ func (s *Store) replace(path string, write func(*os.File) error) (err error) {
 	if err != nil {
 		return err
 	}
+	s.steps.Done("block file made")
 	renamed := false
 	defer func() {
 		err = errors.Join(err, f.Close())
@@ -82,13 +83,16 @@ func (s *Store) replace(path string, write func(*os.File) error) (err error) {
 	if err := write(f); err != nil {
 		return err
 	}
+	s.steps.Done("block content written")
 	if err := f.Sync(); err != nil {
 		return err
 	}
+	s.steps.Done("block content synced")
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
 	renamed = true
+	s.steps.Done("block file renamed")
 	if err := syncDir(s.dir); err != nil {
 		return fmt.Errorf("the content was replaced, but may be the old one after a crash of the host: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"albatross/internal/steps"
 	"albatross/internal/vm"
 )
 
@@ -19,8 +20,9 @@ const (
 // number of goroutines. Only one Store may be open for a directory: Open removes
 // what it takes for the leftovers of a crash.
 type Store struct {
-	dir string
-	tmp string // in the file system of dir, so that rename and link work
+	dir   string
+	tmp   string // in the file system of dir, so that rename and link work
+	steps steps.Steps
 }
 
 // Device is a block device.
@@ -37,8 +39,9 @@ type Stray struct {
 
 // Open opens the devices in dir, which is made if it does not exist, for the
 // owner of the process alone. What a former process did not finish is removed.
-func Open(dir string) (*Store, error) {
-	s := &Store{dir: dir, tmp: filepath.Join(dir, tmpDir)}
+// The steps of what changes the directory are told to done, which may be nil.
+func Open(dir string, done steps.Steps) (*Store, error) {
+	s := &Store{dir: dir, tmp: filepath.Join(dir, tmpDir), steps: done}
 	if err := s.prepare(); err != nil {
 		return nil, fmt.Errorf("open block devices: %w", err)
 	}

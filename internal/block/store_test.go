@@ -178,7 +178,7 @@ func TestOpenRemovesLeftovers(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Open(s.dir)
+	again, err := Open(s.dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,14 +194,14 @@ func TestOpenRefuses(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(file); err == nil {
+	if _, err := Open(file, nil); err == nil {
 		t.Error("a file was opened as a directory")
 	}
 	dir := t.TempDir()
 	if err := os.Symlink("/", filepath.Join(dir, tmpDir)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "remove it") {
+	if _, err := Open(dir, nil); err == nil || !strings.Contains(err.Error(), "remove it") {
 		t.Errorf("a link for .tmp: %v", err)
 	}
 }

@@ -53,6 +53,7 @@ func (s *Store) stage(ctx context.Context, r io.Reader, opt StageOptions) (_ *St
 	if err != nil {
 		return nil, err
 	}
+	s.steps.Done("image file made")
 	st := &Staged{store: s, file: f}
 	defer func() {
 		if err != nil {
@@ -71,6 +72,7 @@ func (s *Store) stage(ctx context.Context, r io.Reader, opt StageOptions) (_ *St
 	if err != nil {
 		return nil, err
 	}
+	s.steps.Done("image written")
 	h.Sum(st.digest[:0])
 	return st, nil
 }
@@ -114,12 +116,15 @@ func (st *Staged) commit() error {
 	if err := st.file.Sync(); err != nil {
 		return err
 	}
+	s.steps.Done("image synced")
 	if err := os.Rename(st.file.Name(), s.path(st.digest)); err != nil {
 		return err
 	}
+	s.steps.Done("image renamed")
 	if err := syncDir(s.blobs); err != nil {
 		return errors.Join(err, os.Rename(s.path(st.digest), st.file.Name()))
 	}
+	s.steps.Done("image directory synced")
 	// The content was synced: closing has nothing left to fail on.
 	_ = st.file.Close()
 	st.file = nil

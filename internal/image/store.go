@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"albatross/internal/steps"
 )
 
 const (
@@ -19,6 +21,7 @@ const (
 type Store struct {
 	tmp   string // DIR/tmp, in the file system of blobs so that rename works
 	blobs string // DIR/sha256
+	steps steps.Steps
 
 	// busy serialises Commit and Remove of one digest, so that a commit which
 	// finds the image there already can rely on its being durable.
@@ -27,9 +30,10 @@ type Store struct {
 
 // OpenStore opens the store in dir, which is made if it does not exist, for the
 // owner of the process alone. Images that had been staged but not committed
-// when a former process ended are removed.
-func OpenStore(dir string) (*Store, error) {
-	s := &Store{tmp: filepath.Join(dir, tmpDir), blobs: filepath.Join(dir, blobDir)}
+// when a former process ended are removed. The steps of what changes the store
+// are told to done, which may be nil.
+func OpenStore(dir string, done steps.Steps) (*Store, error) {
+	s := &Store{tmp: filepath.Join(dir, tmpDir), blobs: filepath.Join(dir, blobDir), steps: done}
 	if err := s.open(dir); err != nil {
 		return nil, fmt.Errorf("open image store: %w", err)
 	}
@@ -90,6 +94,7 @@ func (s *Store) RemoveUnless(d Digest, used func() bool) error {
 	if err := os.Remove(s.path(d)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove stored image: %w", err)
 	}
+	s.steps.Done("image removed")
 	return nil
 }
 

@@ -21,7 +21,7 @@ import (
 
 func openStore(t testing.TB, dir string) *image.Store {
 	t.Helper()
-	s, err := image.OpenStore(dir)
+	s, err := image.OpenStore(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestStoreErrors(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := image.OpenStore(filepath.Join(file, "images")); err == nil {
+	if _, err := image.OpenStore(filepath.Join(file, "images"), nil); err == nil {
 		t.Error("OpenStore below a file succeeded")
 	}
 

@@ -1,13 +1,15 @@
 // Package store keeps what must not be lost: a record of each unikernel and each
-// policy. It is one bbolt file,
+// policy, and how each unikernel ended last. It is one bbolt file,
 //
 //	meta
-//	  schema      "1"
+//	  schema      "2"
 //	  imported    SHA-256 in hex of the Albatross state file all this began with, if any
 //	unikernels
 //	  a:b:www     JSON of Unikernel, by wire name
 //	policies
 //	  a:b:        JSON of vm.Policy, by the wire form of its path
+//	ends
+//	  a:b:www     JSON of End, by wire name; also of some unikernels that are gone
 //
 // and one commit a change: when a method returns without an error, the change is
 // on disk. Changes that arrive while a commit runs share the next one, so that
@@ -29,13 +31,11 @@ import (
 	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
-// schema is the version of the layout that this package reads and writes.
-const schema = "1"
-
 var (
 	bucketMeta       = []byte("meta")
 	bucketUnikernels = []byte("unikernels")
 	bucketPolicies   = []byte("policies")
+	bucketEnds       = []byte("ends")
 	keySchema        = []byte("schema")
 	keyImported      = []byte("imported")
 )
@@ -129,28 +129,6 @@ func Open(path string) (*Store, error) {
 	return s, nil
 }
 
-// prepare makes the buckets of a new store and checks the schema of an old one.
-func prepare(tx *bbolt.Tx) error {
-	meta, err := tx.CreateBucketIfNotExists(bucketMeta)
-	if err != nil {
-		return err
-	}
-	switch found := meta.Get(keySchema); {
-	case found == nil:
-		if err := meta.Put(keySchema, []byte(schema)); err != nil {
-			return err
-		}
-	case string(found) != schema:
-		return fmt.Errorf("it has schema %q, this program knows %q: use the version of albatrossd that wrote it", found, schema)
-	}
-	for _, name := range [][]byte{bucketUnikernels, bucketPolicies} {
-		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Close waits for the changes under way and closes the file.
 func (s *Store) Close() error {
 	close(s.closed)
@@ -161,8 +139,6 @@ func (s *Store) Close() error {
 // Put writes the record of a unikernel, replacing that of the same name.
 func (s *Store) Put(u Unikernel) error { return s.put(bucketUnikernels, u.Name.Wire(), u) }
 
-// Delete removes the record of a unikernel; it is no error if there is none.
-func (s *Store) Delete(n vm.Name) error { return s.remove(bucketUnikernels, n.Wire()) }
 
 // PutPolicy writes the policy of a path, replacing the one it has.
 func (s *Store) PutPolicy(p vm.Path, v vm.Policy) error { return s.put(bucketPolicies, p.Wire(), v) }
@@ -210,8 +186,15 @@ func (s *Store) put(bucket []byte, key string, v any) error {
 	return s.change(func(tx *bbolt.Tx) error { return putJSON(tx, bucket, key, v) })
 }
 
-func (s *Store) remove(bucket []byte, key string) error {
-	return s.change(func(tx *bbolt.Tx) error { return tx.Bucket(bucket).Delete([]byte(key)) })
+func (s *Store) remove(bucket []byte, keys ...string) error {
+	return s.change(func(tx *bbolt.Tx) error {
+		for _, key := range keys {
+			if err := tx.Bucket(bucket).Delete([]byte(key)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Unikernels returns the records of all unikernels in the order of their wire
