@@ -23,7 +23,7 @@ const startWorkers = 8
 // adopt compares what is recorded with what the keeper has:
 //
 //	recorded, running        watched from now on
-//	recorded, ended          its end is judged now
+//	recorded, ended          its end is judged now, unless it was before
 //	recorded, unknown        started, in the order of startup priorities
 //	not recorded             its create was never acknowledged: stopped
 //
@@ -45,6 +45,7 @@ func (h *Host) adopt(ctx context.Context) error {
 	var cold []*unit
 	for _, record := range records {
 		p, found := processes[record.ID]
+		found = found && (p.Running() || !h.judged(p))
 		u := h.take(record, p, found)
 		if !found {
 			cold = append(cold, u)
@@ -71,6 +72,15 @@ func recordID(p keeper.Process) string {
 	return id
 }
 
+// judged reports whether the end of p was recorded: all that is left to do is to
+// start its unikernel again.
+func (h *Host) judged(p keeper.Process) bool {
+	n, err := vm.ParseWireName(p.Name)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return err == nil && h.ends[n].Run == p.ID
+}
+
 // newest returns the last process of each record.
 func newest(all []keeper.Process) map[string]keeper.Process {
 	last := map[string]keeper.Process{}
@@ -87,13 +97,17 @@ func (h *Host) take(record store.Unikernel, p keeper.Process, found bool) *unit 
 	u := &unit{record: record, state: lifecycle.Restored()}
 	u.nets, u.blocks = h.describeRecord(record)
 	h.mu.Lock()
+	if e, ok := h.ends[record.Name]; ok && e.ID == record.ID {
+		u.state = resumed(e, found, p.ID)
+	} else if found {
+		u.state = lifecycle.Adopted()
+	}
 	h.units[record.Name] = u
 	h.refs[record.Image]++
 	for _, e := range h.restoreClaim(record.Name, record.Config.Arguments) {
 		h.log.Warn("a unikernel exceeds a policy; it is kept", "unikernel", record.Name, "error", e)
 	}
 	if found {
-		u.state = lifecycle.Adopted()
 		u.run = &run{id: p.ID, unit: u, uid: p.UID, taps: decodeTaps(p.Note), process: p, exited: make(chan struct{})}
 		h.runs[p.ID] = u.run
 	}

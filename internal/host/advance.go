@@ -13,6 +13,7 @@ import (
 	"albatross/internal/image"
 	"albatross/internal/keeper"
 	"albatross/internal/lifecycle"
+	"albatross/internal/store"
 	"albatross/internal/vm"
 )
 
@@ -112,8 +113,10 @@ func (h *Host) signalAndWait(ctx context.Context, r *run, sig syscall.Signal, wh
 			h.log.Warn("cannot signal", "unikernel", r.unit.record.Name, "signal", sig, "error", err)
 			again = time.After(keeperRetry)
 		}
+		h.cfg.Steps.Done("process signalled")
 		select {
 		case <-r.exited:
+			h.cfg.Steps.Done("process ended")
 			return true
 		case <-over.C:
 			return false
@@ -131,17 +134,15 @@ func (h *Host) settle(ctx context.Context, r *run) error {
 	}
 	exit := exitOf(r.exit)
 	decision, reason := u.judge(r)
-	last := &api.Ended{Name: u.record.Name, At: r.exit.Ended, Exit: exit, Reason: reason}
-	h.mu.Lock()
-	u.last = last
-	h.mu.Unlock()
 	if decision == vm.WithoutName {
 		if err := h.dropName(u); err != nil {
 			return err
 		}
 	}
+	event := lifecycle.Ended{Decision: decision, Ran: r.exit.Ran}
+	h.noteEnd(u, event, store.End{ID: u.record.ID, Run: r.id, At: r.exit.Ended, Exit: exit, Reason: reason})
 	h.log.Info("ended", "unikernel", u.record.Name, "exit", exit, "reason", reason, "again", decision != vm.Drop)
-	return h.advance(ctx, u, lifecycle.Ended{Decision: decision, Ran: r.exit.Ended.Sub(r.exit.Started)})
+	return h.advance(ctx, u, event)
 }
 
 // settleLate settles the end of a run that nobody waits for. A unit that was to
@@ -202,7 +203,11 @@ func (h *Host) dropName(u *unit) error {
 	u.record.NoName = true
 	u.record.ID = newID()
 	h.mu.Unlock()
-	return h.store.Put(u.record)
+	if err := h.store.Put(u.record); err != nil {
+		return err
+	}
+	h.cfg.Steps.Done("name dropped")
+	return nil
 }
 
 // free gives back what the last run of u used. What fails here is found and
@@ -215,9 +220,11 @@ func (h *Host) free(ctx context.Context, u *unit) {
 	if err := h.keeper.forget(ctx, r.id); err != nil && !errors.Is(err, keeper.ErrUnknown) {
 		h.log.Warn("the keeper does not forget", "unikernel", u.record.Name, "error", err)
 	}
+	h.cfg.Steps.Done("process forgotten")
 	if err := os.Remove(h.cfg.Tmp.FIFO(u.record.Name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		h.log.Warn("cannot remove the console's FIFO", "unikernel", u.record.Name, "error", err)
 	}
+	h.cfg.Steps.Done("FIFO removed")
 	h.console.remove(u.record.Name)
 	h.uids.release(r.uid)
 	h.mu.Lock()
@@ -252,20 +259,16 @@ func (h *Host) forget(u *unit) error {
 	if h.unit(n) != u {
 		return nil // it was forgotten before
 	}
-	if err := h.store.Delete(n); err != nil {
+	if err := h.store.Delete(n, h.endOf(u)); err != nil {
 		return fmt.Errorf("forgetting %s: %w", n, err)
 	}
+	h.cfg.Steps.Done("record deleted")
 	h.mu.Lock()
 	delete(h.units, n)
 	h.releaseClaim(n)
-	if u.last != nil {
-		h.ended = append(h.ended, *u.last)
-		if len(h.ended) > mostEnded {
-			h.ended = h.ended[1:]
-		}
-	}
 	h.mu.Unlock()
 	h.release(u.record.Image)
+	h.forgetEnds()
 	return nil
 }
 

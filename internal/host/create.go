@@ -103,6 +103,7 @@ func (h *Host) replace(ctx context.Context, old *unit, record store.Unikernel) (
 	if err := h.store.Put(u.record); err != nil {
 		return err
 	}
+	h.cfg.Steps.Done("record written")
 	back.Success()
 	h.mu.Lock()
 	c.done()

@@ -150,6 +150,7 @@ func (h *Host) openNet(record store.Unikernel, net vm.Net) (device, error) {
 	case err != nil:
 		return device{}, bridgeError(err)
 	}
+	h.cfg.Steps.Done("tap made")
 	info := vm.NetInfo{Name: net.Name, Bridge: net.HostBridge(), MAC: netMAC(record, net)}
 	return device{fd: tap.FD, isNet: true, net: info, tap: tap.Name, mtu: tap.MTU}, nil
 }
@@ -165,6 +166,7 @@ func (h *Host) openBlock(n vm.Name, b vm.Block) (device, error) {
 	if err != nil {
 		return device{}, blockError(err)
 	}
+	h.cfg.Steps.Done("block device locked")
 	info := vm.BlockInfo{Name: b.Name, Device: b.HostDevice(), SectorSize: b.Sector(), Size: int(size >> 20)}
 	return device{fd: fd, block: info, capacity: uint64(size)}, nil
 }

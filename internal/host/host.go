@@ -18,6 +18,7 @@ import (
 	"albatross/internal/linux"
 	"albatross/internal/paths"
 	"albatross/internal/policy"
+	"albatross/internal/steps"
 	"albatross/internal/store"
 	"albatross/internal/vm"
 )
@@ -28,6 +29,10 @@ type Config struct {
 	DB       paths.DB
 	HVT      string // the program albatross-hvt; empty: hvt unikernels cannot run
 	MaxImage int64  // bytes of an unpacked image
+
+	// Steps is told what was done last, wherever a crash may come before what
+	// is done next; nil but in tests.
+	Steps steps.Steps
 }
 
 // Host runs unikernels. Its methods may be called from any goroutine.
@@ -55,14 +60,14 @@ type Host struct {
 	starts     sync.WaitGroup // operations that may start something
 
 	mu      sync.Mutex
-	units   map[vm.Name]*unit    // guarded by mu
-	runs    map[string]*run      // guarded by mu; by the keeper's id
-	refs    map[image.Digest]int // guarded by mu; records and operations that need an image
-	tree    *policy.Tree         // guarded by mu
-	devices map[vm.Name]vm.Name  // guarded by mu; the unikernel that has a block device
-	ended   []api.Ended          // guarded by mu; oldest first
-	watches map[*Watch]bool      // guarded by mu
-	down    bool                 // guarded by mu; the host goes down
+	units   map[vm.Name]*unit     // guarded by mu
+	runs    map[string]*run       // guarded by mu; by the keeper's id
+	refs    map[image.Digest]int  // guarded by mu; records and operations that need an image
+	tree    *policy.Tree          // guarded by mu
+	devices map[vm.Name]vm.Name   // guarded by mu; the unikernel that has a block device
+	ends    map[vm.Name]store.End // guarded by mu; how each ended last, some of those that are gone included
+	watches map[*Watch]bool       // guarded by mu
+	down    bool                  // guarded by mu; the host goes down
 }
 
 // unit is a unikernel that has a record, or is about to. Its fields are written
@@ -71,7 +76,6 @@ type unit struct {
 	record store.Unikernel
 	state  lifecycle.State
 	run    *run         // while it has a process
-	last   *api.Ended   // how its last run ended
 	due    time.Time    // of the next start, while it waits
 	timer  *time.Timer  // fires then
 	nets   []vm.NetInfo // as they are
@@ -89,9 +93,6 @@ type run struct {
 	exit    keeper.Process // how; valid once exited is closed
 	lost    bool           // the keeper died, and the process with it; like exit
 }
-
-// mostEnded is how many ends of unikernels that are gone are remembered.
-const mostEnded = 256
 
 // Open opens the directories, connects to the keeper, and takes over what runs.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Host, err error) {
@@ -119,6 +120,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Host, err error
 		return nil, err
 	}
 	if err := h.restoreBlocks(); err != nil {
+		return nil, err
+	}
+	if err := h.restoreEnds(); err != nil {
 		return nil, err
 	}
 	h.console = newConsoleLink(h, cfg.Tmp.Console())
@@ -151,10 +155,10 @@ func (h *Host) openDirectories() (err error) {
 	if h.store, err = store.Open(h.cfg.DB.State()); err != nil {
 		return err
 	}
-	if h.images, err = image.OpenStore(h.cfg.DB.Images()); err != nil {
+	if h.images, err = image.OpenStore(h.cfg.DB.Images(), h.cfg.Steps); err != nil {
 		return err
 	}
-	h.blocks, err = block.Open(h.cfg.DB.Blocks())
+	h.blocks, err = block.Open(h.cfg.DB.Blocks(), h.cfg.Steps)
 	return err
 }
 

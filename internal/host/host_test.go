@@ -349,7 +349,7 @@ func TestSurvivesDaemon(t *testing.T) {
 	must(t, w.create("ends", "ticker", config("--interval=1", "--count=400"), false))
 	must(t, w.create("stray", "ticker", config(), false))
 	before := w.state("stays")
-	must(t, w.host.store.Delete(name(t, "stray")))
+	must(t, w.host.store.Delete(name(t, "stray"), nil))
 	ends := w.state("ends")
 	w.close()
 	testutil.Eventually(t, 20*time.Second, func() error {

@@ -40,6 +40,7 @@ func (h *Host) SetPolicy(path vm.Path, p vm.Policy) (changed bool, err error) {
 		h.revertPolicy(path, before, had)
 		return false, err
 	}
+	h.cfg.Steps.Done("policy written")
 	h.log.Info("policy set", "path", path)
 	return true, nil
 }
@@ -59,6 +60,7 @@ func (h *Host) RemovePolicy(path vm.Path) error {
 		h.revertPolicy(path, before, had)
 		return err
 	}
+	h.cfg.Steps.Done("policy deleted")
 	h.log.Info("policy removed", "path", path)
 	return nil
 }

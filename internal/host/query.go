@@ -29,22 +29,24 @@ func (h *Host) State(n vm.Name) api.State {
 	s := api.State{Unikernels: []api.Unikernel{}}
 	for name, u := range h.units {
 		if n.Contains(name) {
-			s.Unikernels = append(s.Unikernels, u.describe())
+			s.Unikernels = append(s.Unikernels, h.describe(u))
 		}
 	}
 	slices.SortFunc(s.Unikernels, func(a, b api.Unikernel) int {
 		return strings.Compare(a.Name.Wire(), b.Name.Wire())
 	})
-	for _, e := range slices.Backward(h.ended) {
-		if n.Contains(e.Name) {
-			s.Ended = append(s.Ended, e)
+	for name, e := range h.ends {
+		if h.units[name] == nil && n.Contains(name) {
+			s.Ended = append(s.Ended, ended(name, e))
 		}
 	}
+	slices.SortFunc(s.Ended, func(a, b api.Ended) int { return b.At.Compare(a.At) })
+	s.Policies = h.policiesOf(n)
 	return s
 }
 
 // describe returns what queries tell of u. Host.mu is held.
-func (u *unit) describe() api.Unikernel {
+func (h *Host) describe(u *unit) api.Unikernel {
 	d := api.Unikernel{
 		Name:     u.record.Name,
 		Phase:    phases[u.state.Phase],
@@ -52,14 +54,30 @@ func (u *unit) describe() api.Unikernel {
 		Created:  u.record.Created,
 		Restarts: u.state.Restarts,
 		Next:     u.due,
-		LastExit: u.last,
 		Info:     u.info(),
 		Image:    u.record.Size,
+	}
+	if e, ok := h.ends[u.record.Name]; ok && e.ID == u.record.ID {
+		last := ended(u.record.Name, e)
+		d.LastExit = &last
 	}
 	if u.run != nil && u.state.Phase != lifecycle.Waiting {
 		d.PID, d.UID, d.Started = u.run.process.PID, u.run.uid, u.run.process.Started
 	}
 	return d
+}
+
+// policiesOf returns the policies that rule n, the root's first, and those below
+// it if it is a path. Host.mu is held.
+func (h *Host) policiesOf(n vm.Name) []api.PolicyUse {
+	var rule []api.PolicyUse
+	for _, e := range h.tree.List(vm.Path{}) {
+		if vm.MakeName(e.Path, "").Contains(n) || n.IsPath() && n.Contains(vm.MakeName(e.Path, "")) {
+			use := api.Use{Unikernels: e.Use.Unikernels, Memory: e.Use.Memory, Block: e.Use.Block}
+			rule = append(rule, api.PolicyUse{Path: e.Path, Limits: e.Policy, Use: use})
+		}
+	}
+	return rule
 }
 
 // info returns u as Albatross describes unikernels. Host.mu is held.

@@ -84,6 +84,7 @@ func (h *Host) start(ctx context.Context, u *unit) (err error) {
 	if err := p.status(statusR); err != nil {
 		return api.Errorf(api.Internal, "%s: %w", u.record.Name, err)
 	}
+	h.cfg.Steps.Done("guest runs")
 	consoleRead() // so that whoever learns of the unikernel finds its console
 	back.Success()
 	h.mu.Lock()
@@ -138,9 +139,11 @@ func (h *Host) openConsole(ctx context.Context, l *launch, back *undo.Stack) (re
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("replacing an old console: %w", err)
 	}
+	h.cfg.Steps.Done("old FIFO removed")
 	if err := linux.Mkfifo(path, 0o640); err != nil {
 		return nil, err
 	}
+	h.cfg.Steps.Done("FIFO made")
 	back.Add(func() error { return os.Remove(path) })
 	if l.console, err = linux.OpenFIFO(path); err != nil {
 		return nil, err
@@ -181,6 +184,7 @@ func (h *Host) spawn(ctx context.Context, u *unit, p *program, taps []Tap, back 
 	if err := h.keeper.spawn(ctx, r, s, p.fds); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", u.record.Name, err)
 	}
+	h.cfg.Steps.Done("process started")
 	return r, nil
 }
 

@@ -52,6 +52,7 @@ type Process struct {
 	Started  time.Time
 	Stopped  Purpose            `json:",omitempty"` // why it was told to end
 	Ended    time.Time          `json:",omitzero"`  // zero: it runs
+	Ran      time.Duration      `json:",omitempty"` // once it ended: how long, however the clock was set meanwhile
 	Status   syscall.WaitStatus // once it ended
 }
 

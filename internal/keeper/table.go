@@ -19,12 +19,14 @@ type table struct {
 	spawned chan struct{}     // tells the reaper that there may be children again
 	forks   chan func()       // done by forker
 	cpus    cpuSet            // that the keeper runs on
+	now     func() time.Time  // time.Now but in tests
 }
 
 // child is one process and what is held for it.
 type child struct {
 	Process
-	console int // a duplicate of the child's descriptor 1
+	console int       // a duplicate of the child's descriptor 1
+	started time.Time // with the monotonic clock, which Started has not
 }
 
 // watcher gets each exit once. The queue is unbounded in form, but holds at most
@@ -43,6 +45,7 @@ func newTable() *table {
 		spawned: make(chan struct{}, 1),
 		forks:   make(chan func()),
 		cpus:    ownCPUs(),
+		now:     time.Now,
 	}
 }
 
@@ -94,7 +97,8 @@ func (t *table) spawn(s Spawn, fds []int) (Process, error) {
 		closeFDs([]int{console})
 		return Process{}, fmt.Errorf("starting %s: %w", s.Name, err)
 	}
-	c := &child{Process{ID: s.ID, Name: s.Name, PID: pid, UID: s.UID, Note: s.Note, Started: time.Now().UTC()}, console}
+	now := t.now()
+	c := &child{Process{ID: s.ID, Name: s.Name, PID: pid, UID: s.UID, Note: s.Note, Started: now.UTC()}, console, now}
 	t.byID[s.ID], t.byPID[pid] = c, c
 	select {
 	case t.spawned <- struct{}{}:
@@ -200,7 +204,8 @@ func (t *table) ended(pid int) {
 		return
 	}
 	delete(t.byPID, pid)
-	c.Ended, c.Status = time.Now().UTC(), status
+	now := t.now()
+	c.Ended, c.Status, c.Ran = now.UTC(), status, now.Sub(c.started)
 	for w := range t.watch {
 		w.put(c.Process)
 	}
