@@ -20,13 +20,14 @@ type claim struct {
 }
 
 // claim claims what a unikernel n with these arguments uses, in place of what one
-// of that name has. Until the claim is settled both can be started.
-func (h *Host) claim(n vm.Name, a vm.Arguments) (*claim, error) {
-	devices, err := deviceNames(n, a)
+// of that name has. Until the claim is settled both can be started. Arguments
+// without CPUs get those that are least used.
+func (h *Host) claim(n vm.Name, a *vm.Arguments) (*claim, error) {
+	devices, err := deviceNames(n, *a)
 	if err != nil {
 		return nil, api.Errorf(api.Invalid, "%w", err)
 	}
-	if err := h.refreshBridges(a); err != nil {
+	if err := h.refreshBridges(*a); err != nil {
 		return nil, err
 	}
 	h.mu.Lock()
@@ -38,7 +39,12 @@ func (h *Host) claim(n vm.Name, a vm.Arguments) (*claim, error) {
 				Hinted("a block device can be used by one unikernel at a time")
 		}
 	}
-	if c.share, err = h.tree.ReplaceUnikernel(n, policy.DemandOf(a)); err != nil {
+	if len(a.CPUs) == 0 {
+		if a.CPUs, err = h.tree.Place(n, a.NumCPUs); err != nil {
+			return nil, policyError(err)
+		}
+	}
+	if c.share, err = h.tree.ReplaceUnikernel(n, policy.DemandOf(*a)); err != nil {
 		return nil, policyError(err)
 	}
 	for d, owner := range h.devices {

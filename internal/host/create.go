@@ -77,7 +77,7 @@ func (h *Host) replace(ctx context.Context, old *unit, record store.Unikernel) (
 	if err := h.checkBridges(record.Config.Arguments); err != nil {
 		return err
 	}
-	c, err := h.claim(record.Name, record.Config.Arguments)
+	c, err := h.claim(record.Name, &record.Config.Arguments)
 	if err != nil {
 		return err
 	}

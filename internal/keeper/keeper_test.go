@@ -136,6 +136,7 @@ func TestSpawnWatchForget(t *testing.T) {
 	path, _ := startKeeper(t)
 	c, e := dial(t, path)
 	must(t, c.Watch(t.Context()))
+	before := time.Now()
 	console, p, err := spawnShell(t, c, "one", "echo hello; env; exit 7")
 	must(t, err)
 	if p.PID <= 0 || !p.Running() {
@@ -144,6 +145,9 @@ func TestSpawnWatchForget(t *testing.T) {
 	end := e.next(t)
 	if end.ID != "one" || !end.Status.Exited() || end.Status.ExitStatus() != 7 || end.Running() {
 		t.Errorf("exit is %+v", end)
+	}
+	if end.Ran <= 0 || end.Ran > time.Since(before) {
+		t.Errorf("it ran for %v", end.Ran)
 	}
 	// The keeper holds the console until told to forget.
 	must(t, c.Forget(t.Context(), "one"))

@@ -19,7 +19,6 @@ type table struct {
 	spawned chan struct{}     // tells the reaper that there may be children again
 	forks   chan func()       // done by forker
 	cpus    cpuSet            // that the keeper runs on
-	now     func() time.Time  // time.Now but in tests
 }
 
 // child is one process and what is held for it.
@@ -45,7 +44,6 @@ func newTable() *table {
 		spawned: make(chan struct{}, 1),
 		forks:   make(chan func()),
 		cpus:    ownCPUs(),
-		now:     time.Now,
 	}
 }
 
@@ -97,7 +95,7 @@ func (t *table) spawn(s Spawn, fds []int) (Process, error) {
 		closeFDs([]int{console})
 		return Process{}, fmt.Errorf("starting %s: %w", s.Name, err)
 	}
-	now := t.now()
+	now := time.Now()
 	c := &child{Process{ID: s.ID, Name: s.Name, PID: pid, UID: s.UID, Note: s.Note, Started: now.UTC()}, console, now}
 	t.byID[s.ID], t.byPID[pid] = c, c
 	select {
@@ -204,7 +202,7 @@ func (t *table) ended(pid int) {
 		return
 	}
 	delete(t.byPID, pid)
-	now := t.now()
+	now := time.Now()
 	c.Ended, c.Status, c.Ran = now.UTC(), status, now.Sub(c.started)
 	for w := range t.watch {
 		w.put(c.Process)

@@ -88,3 +88,10 @@ func sentences(errs []*Error) []string {
 	}
 	return all
 }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -139,7 +139,6 @@ func (s *Store) Close() error {
 // Put writes the record of a unikernel, replacing that of the same name.
 func (s *Store) Put(u Unikernel) error { return s.put(bucketUnikernels, u.Name.Wire(), u) }
 
-
 // PutPolicy writes the policy of a path, replacing the one it has.
 func (s *Store) PutPolicy(p vm.Path, v vm.Policy) error { return s.put(bucketPolicies, p.Wire(), v) }
 
