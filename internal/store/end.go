@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/json"
 	"time"
 
 	"albatross/internal/vm"
@@ -43,17 +42,4 @@ func (s *Store) DeleteEnds(names ...vm.Name) error {
 		keys[i] = n.Wire()
 	}
 	return s.remove(bucketEnds, keys...)
-}
-
-// Ends returns all ends by the names of their unikernels. One that cannot be
-// read is an error that names it.
-func (s *Store) Ends() (map[vm.Name]End, error) {
-	all := map[vm.Name]End{}
-	err := s.each(bucketEnds, func(n vm.Name, value []byte) error {
-		var e End
-		err := json.Unmarshal(value, &e)
-		all[n] = e
-		return err
-	})
-	return all, err
 }

@@ -22,14 +22,9 @@ func prepare(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	found := 0
-	if text := meta.Get(keySchema); text != nil {
-		if found, err = strconv.Atoi(string(text)); err != nil || found < 0 {
-			return fmt.Errorf("it has the schema %q, which no albatrossd writes: put a copy of the file from a backup in its place", text)
-		}
-	}
-	if found > len(migrations) {
-		return fmt.Errorf("it has schema %d, this program knows %d: use the version of albatrossd that wrote it", found, len(migrations))
+	found, err := schemaOf(meta)
+	if err != nil {
+		return err
 	}
 	for _, migrate := range migrations[found:] {
 		if err := migrate(tx); err != nil {
@@ -37,6 +32,32 @@ func prepare(tx *bbolt.Tx) error {
 		}
 	}
 	return meta.Put(keySchema, []byte(strconv.Itoa(len(migrations))))
+}
+
+// known says whether the schema of a store is one that this program knows.
+func known(tx *bbolt.Tx) error {
+	meta := tx.Bucket(bucketMeta)
+	if meta == nil {
+		return fmt.Errorf("it has no schema: %w", ErrDamaged)
+	}
+	_, err := schemaOf(meta)
+	return err
+}
+
+// schemaOf returns the schema of a store, 0 for an empty one.
+func schemaOf(meta *bbolt.Bucket) (int, error) {
+	text := meta.Get(keySchema)
+	if text == nil {
+		return 0, nil
+	}
+	found, err := strconv.Atoi(string(text))
+	switch {
+	case err != nil || found < 0:
+		return 0, fmt.Errorf("it has the schema %q, which no albatrossd writes: %w", text, ErrDamaged)
+	case found > len(migrations):
+		return 0, fmt.Errorf("it has schema %d, this program knows %d: use the version of albatrossd that wrote it", found, len(migrations))
+	}
+	return found, nil
 }
 
 func makeBuckets(tx *bbolt.Tx, names ...[]byte) error {

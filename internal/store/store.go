@@ -114,15 +114,39 @@ type change struct {
 // Open opens the store at path, making it if there is none. It returns
 // [ErrInUse] if another process has it open.
 func Open(path string) (*Store, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Millisecond})
+	return openFile(path, &bbolt.Options{Timeout: lockTime}, func(db *bbolt.DB) error { return db.Update(prepare) })
+}
+
+// OpenReadOnly opens the store at path as it is, for looking only: every change
+// is refused. It returns [ErrInUse] if another process has it open.
+func OpenReadOnly(path string) (*Store, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, err // bbolt would make the file
+	}
+	return openFile(path, &bbolt.Options{Timeout: lockTime, ReadOnly: true}, func(db *bbolt.DB) error { return db.View(known) })
+}
+
+// lockTime is how long to wait for another process to close the store. It closes
+// it when it ends, or never.
+const lockTime = time.Millisecond
+
+func openFile(path string, o *bbolt.Options, prepare func(*bbolt.DB) error) (*Store, error) {
+	var db *bbolt.DB
+	err := guard(func() (err error) {
+		if db, err = bbolt.Open(path, 0o600, o); err != nil {
+			return err
+		}
+		return prepare(db)
+	})
 	if errors.Is(err, bbolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("%w: %s is locked", ErrInUse, path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, err)
-	}
-	if err := db.Update(prepare); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
+		err = fmt.Errorf("opening %s: %w", path, err)
+		if db != nil {
+			err = errors.Join(err, db.Close())
+		}
+		return nil, err
 	}
 	s := &Store{db: db, changes: make(chan change), closed: make(chan struct{}), done: make(chan struct{})}
 	go s.commit()
@@ -196,57 +220,6 @@ func (s *Store) remove(bucket []byte, keys ...string) error {
 	})
 }
 
-// Unikernels returns the records of all unikernels in the order of their wire
-// names. A record that cannot be read is an error that names it: nothing is
-// skipped in silence.
-func (s *Store) Unikernels() ([]Unikernel, error) {
-	var all []Unikernel
-	err := s.each(bucketUnikernels, func(n vm.Name, value []byte) error {
-		u := Unikernel{}
-		err := json.Unmarshal(value, &u)
-		u.Name = n
-		all = append(all, u)
-		return err
-	})
-	return all, err
-}
-
-// Policies returns all policies by their paths. A record that cannot be read is
-// an error that names it.
-func (s *Store) Policies() (map[vm.Path]vm.Policy, error) {
-	all := map[vm.Path]vm.Policy{}
-	err := s.each(bucketPolicies, func(n vm.Name, value []byte) error {
-		if !n.IsPath() {
-			return errors.New("its name is not that of a path")
-		}
-		var p vm.Policy
-		err := json.Unmarshal(value, &p)
-		all[n.Path()] = p
-		return err
-	})
-	return all, err
-}
-
-// each calls f with every record of a bucket.
-func (s *Store) each(bucket []byte, f func(n vm.Name, value []byte) error) error {
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucket).ForEach(func(key, value []byte) error {
-			n, err := vm.ParseWireName(string(key))
-			if err == nil {
-				err = f(n, value)
-			}
-			if err != nil {
-				return fmt.Errorf("record of %q in %s: %w", key, bucket, err)
-			}
-			return nil
-		})
-	})
-	if err != nil {
-		return fmt.Errorf("reading the store: %w", err)
-	}
-	return nil
-}
-
 // change hands a change to the committer and waits until it is on disk.
 func (s *Store) change(apply func(*bbolt.Tx) error) error {
 	c := change{apply: apply, err: make(chan error, 1)}
@@ -286,13 +259,15 @@ func (s *Store) waiting(first change) []change {
 }
 
 func (s *Store) commitAll(batch []change) {
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		for _, c := range batch {
-			if err := c.apply(tx); err != nil {
-				return err
+	err := guard(func() error {
+		return s.db.Update(func(tx *bbolt.Tx) error {
+			for _, c := range batch {
+				if err := c.apply(tx); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
+			return nil
+		})
 	})
 	if err != nil && len(batch) > 1 {
 		// One of them may be at fault: each for itself.
