@@ -48,6 +48,9 @@ func Open(dir string, done steps.Steps) (*Store, error) {
 	return s, nil
 }
 
+// View is the devices in dir for looking only: nothing in it is made or removed.
+func View(dir string) *Store { return &Store{dir: dir, tmp: filepath.Join(dir, tmpDir)} }
+
 func (s *Store) prepare() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err

@@ -1,12 +1,16 @@
 package image
 
 import (
+	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"albatross/internal/inflate"
 	"albatross/internal/steps"
 )
 
@@ -38,6 +42,12 @@ func OpenStore(dir string, done steps.Steps) (*Store, error) {
 		return nil, fmt.Errorf("open image store: %w", err)
 	}
 	return s, nil
+}
+
+// ViewStore is the store in dir for looking only: nothing in it is made or
+// removed.
+func ViewStore(dir string) *Store {
+	return &Store{tmp: filepath.Join(dir, tmpDir), blobs: filepath.Join(dir, blobDir)}
 }
 
 func (s *Store) open(dir string) error {
@@ -112,6 +122,24 @@ func (s *Store) List() ([]Digest, error) {
 		}
 	}
 	return ds, nil
+}
+
+// Verify reads an image that is in the store, and says in what it is not the one
+// of that digest. It returns how many bytes were read.
+func (s *Store) Verify(ctx context.Context, d Digest) (size int64, err error) {
+	f, err := s.Open(d)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if size, err = io.Copy(h, inflate.NewSource(ctx, f)); err != nil {
+		return size, err
+	}
+	if found := Digest(h.Sum(nil)); found != d {
+		return size, fmt.Errorf("its content is not what its name says: it has the digest %v", found)
+	}
+	return size, nil
 }
 
 // path returns where the image lies. All images are in one directory: there

@@ -22,6 +22,8 @@ import (
 type Program struct {
 	tmp, db, hvt string
 	maxImage     int64
+	checkOnly    bool
+	pages        string // a file to verify, and nothing else
 }
 
 // Flags adds the flags of albatrossd.
@@ -30,11 +32,19 @@ func (p *Program) Flags(fs *flag.FlagSet) {
 	fs.StringVar(&p.db, "dbdir", paths.DefaultDB, "directory of everything that must not be lost")
 	fs.StringVar(&p.hvt, "hvt", "", "the program albatross-hvt (default: the one beside albatrossd)")
 	fs.Int64Var(&p.maxImage, "max-image", 2048, "the largest image to accept, in MB")
+	fs.BoolVar(&p.checkOnly, "check", false, "say what is wrong in --dbdir, which no albatrossd may use, and exit")
+	fs.StringVar(&p.pages, "check-pages", "", "what --check runs for a file of records, which may kill it")
 }
 
 // Run serves until ctx ends and leaves unikernels running. SIGPWR says that the
 // host goes down: unikernels are stopped, and run again at the next start.
 func (p *Program) Run(ctx context.Context, log *slog.Logger) (err error) {
+	switch {
+	case p.pages != "":
+		return checkPages(p.pages, os.Stdout)
+	case p.checkOnly:
+		return p.check(ctx, os.Stdout)
+	}
 	if p.maxImage <= 0 {
 		return fmt.Errorf("--max-image %d: it must be above 0", p.maxImage)
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 // Verbs are the private commands that [Handler] answers.
-var Verbs = []string{api.VerbState, api.VerbShutdown, api.VerbExport}
+var Verbs = []string{api.VerbState, api.VerbShutdown, api.VerbExport, api.VerbCheck}
 
 // Handler answers the commands of one daemon.
 type Handler struct {
@@ -200,6 +200,12 @@ func (x *exchange) private(m wire.Message, p wire.Private) (wire.Payload, error)
 	switch p.Verb {
 	case api.VerbState:
 		return encode(x.host.State(m.Name))
+	case api.VerbCheck:
+		found, err := x.host.Check(x.ctx)
+		if err != nil {
+			return nil, err
+		}
+		return encode(found)
 	case api.VerbExport:
 		return nil, x.export(m.Header)
 	case api.VerbShutdown:
