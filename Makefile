@@ -32,9 +32,9 @@ demo: build
 test: need-go
 	$(GO) test ./...
 
-## test-long: what takes its time: a GiB image, garbage without end
+## test-long: what takes its time: a GiB image, garbage without end, daemons killed twice
 test-long: need-go
-	ALBATROSS_LONG=1 $(GO) test -timeout 30m -run '^TestLong' ./internal/wire ./test/e2e
+	ALBATROSS_LONG=1 $(GO) test -timeout 30m -run "^TestLong" ./internal/wire ./internal/host ./test/e2e
 
 ## race: the same under the race detector, which needs a C compiler
 race: need-go

@@ -14,7 +14,7 @@ const unchanged = "no modification of policy"
 // limits are the flags of add-policy.
 type limits struct {
 	unikernels, memory, block int
-	cpus                      []int
+	cpus                      cpuList
 	bridges                   []string
 }
 
@@ -25,11 +25,12 @@ func (a *app) addPolicyCommand() *cobra.Command {
 		Short: "Say what a path may use",
 		Long: `Add-policy says how much all unikernels of a path, and below it, may use
 together. It takes the place of the policy that the path has; what runs there
-must fit into it, and it must fit into those of the paths above.`,
+must fit into it, and it must fit into those of the paths above. The policy of
+the root is what the host has, and cannot be set.`,
 		Example: `  albatross add-policy shop --unikernels 10 --mem 1024 --cpu 0,1 --bridge br0
   albatross add-policy shop.db --unikernels 1 --mem 256 --block 2048`,
 		Args:              arguments(1, 1, "one PATH"),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: a.completePolicy,
 		RunE: func(c *cobra.Command, args []string) error {
 			if !c.Flags().Changed("unikernels") {
 				return usage("usage: "+c.UseLine(), "add-policy needs --unikernels: how many there may be")
@@ -40,7 +41,7 @@ must fit into it, and it must fit into those of the paths above.`,
 	fs := c.Flags()
 	fs.IntVar(&l.unikernels, "unikernels", 0, "allow `N` unikernels")
 	fs.IntVar(&l.memory, "mem", 512, "allow memory of `MB`")
-	fs.IntSliceVar(&l.cpus, "cpu", []int{0}, "allow the host's CPU of this `NUMBER`; may be repeated")
+	fs.Var(&l.cpus, "cpu", "allow the host's CPU of this `NUMBER`, or a range like 0-3; may be repeated (default 0)")
 	fs.IntVar(&l.block, "block", 0, "allow block devices of `MB` (default: none at all)")
 	fs.StringArrayVar(&l.bridges, "bridge", nil, "allow networks on the bridge `NAME`; may be repeated")
 	a.jsonFlag(c, "the result")
@@ -48,7 +49,7 @@ must fit into it, and it must fit into those of the paths above.`,
 }
 
 func (l limits) policy(withBlock bool) vm.Policy {
-	p := vm.Policy{Unikernels: l.unikernels, CPUs: vm.MakeSet(l.cpus...), Memory: l.memory, Bridges: vm.MakeSet(l.bridges...)}
+	p := vm.Policy{Unikernels: l.unikernels, CPUs: l.cpus.set(), Memory: l.memory, Bridges: vm.MakeSet(l.bridges...)}
 	if withBlock {
 		p.Block = &l.block
 	}
@@ -62,9 +63,6 @@ func (a *app) addPolicy(ctx context.Context, path string, p vm.Policy) error {
 	}
 	if err := p.Usable(); err != nil {
 		return usage("", "%v", err)
-	}
-	if len(p.CPUs) > 0 && p.CPUs[0] < 0 {
-		return usage("", "--cpu=%d is less than none", p.CPUs[0])
 	}
 	reply, err := a.client().AddPolicy(ctx, n.Path(), p)
 	switch {
@@ -84,8 +82,9 @@ func (a *app) removePolicyCommand() *cobra.Command {
 		Short: "Forget what a path may use",
 		Long: `Remove-policy removes the policy of a path. Policies below it stay, and those
 above go on to limit what runs there.`,
+		Example:           "  albatross remove-policy shop.db",
 		Args:              arguments(1, 1, "one PATH"),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: a.completePolicy,
 		RunE:              func(c *cobra.Command, args []string) error { return a.removePolicy(c.Context(), args[0]) },
 	}
 	a.jsonFlag(c, "the result")

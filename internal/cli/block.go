@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -23,8 +22,9 @@ func (a *app) blockCommand() *cobra.Command {
 		Use:   "block [flags] [NAME | PATH]",
 		Short: "List block devices",
 		Long: `Block lists the block devices of the host, or those below a PATH, which ends in
-a dot, or the one of a NAME. A device belongs to the unikernels of its path:
-shop.www uses shop.data as --block storage:data.`,
+a dot, or the one of a NAME, and which unikernel uses each. A device belongs to
+the unikernels of its path: shop.www uses shop.data as --block storage:data. How
+much there may be of them in a path tells albatross policy.`,
 		Example: `  albatross block
   albatross block shop.`,
 		Args:              arguments(0, 1, "one NAME or PATH"),
@@ -51,28 +51,57 @@ func (a *app) blocks(ctx context.Context, of string) error {
 		return err
 	}
 	slices.SortFunc(all, func(x, y wire.BlockDevice) int { return strings.Compare(x.Name.Wire(), y.Name.Wire()) })
+	users, err := a.deviceUsers(ctx, n)
+	if err != nil {
+		return err
+	}
 	switch {
 	case len(all) == 0 && !n.IsPath():
 		return noDevice(n)
 	case a.json:
 		d := jsonDevices{Blocks: []jsonDevice{}}
 		for _, b := range all {
-			d.Blocks = append(d.Blocks, jsonDevice{b.Name, b.Size, b.Active})
+			one := jsonDevice{Name: b.Name, Size: b.Size, Used: b.Active}
+			if user, ok := users[b.Name]; ok && b.Active {
+				one.UsedBy = &user
+			}
+			d.Blocks = append(d.Blocks, one)
 		}
 		return a.printJSON(d)
 	case len(all) == 0:
 		return a.err.printf("no block devices")
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "NAME\tSIZE\tUSED\n")
+	g := newGrid("NAME", "SIZE", "USED BY")
+	g.shorten(0, 2)
 	for _, b := range all {
-		used := "no"
+		user := unknown
 		if b.Active {
-			used = "yes"
+			user = "a unikernel"
 		}
-		fmt.Fprintf(w, "%s\t%d MB\t%s\n", b.Name, b.Size, used)
+		if n, ok := users[b.Name]; ok && b.Active {
+			user = n.String()
+		}
+		g.add(text(b.Name.String()), text(fmt.Sprintf("%d MB", b.Size)), text(user))
 	}
-	return w.Flush()
+	return g.print(a.out)
+}
+
+// deviceUsers asks which unikernels have which block devices, of those in the path
+// of a name or path.
+func (a *app) deviceUsers(ctx context.Context, of vm.Name) (map[vm.Name]vm.Name, error) {
+	s, err := a.client().State(ctx, vm.MakeName(of.Path(), ""))
+	if err != nil {
+		return nil, err
+	}
+	users := map[vm.Name]vm.Name{}
+	for _, u := range s.Unikernels {
+		for _, b := range u.Info.Blocks {
+			if device, err := u.Name.Block(b.Device); err == nil {
+				users[device] = u.Name
+			}
+		}
+	}
+	return users, nil
 }
 
 func noDevice(n vm.Name) error {
@@ -181,6 +210,7 @@ func (a *app) destroyBlockCommand() *cobra.Command {
 		Use:               "destroy-block [flags] NAME",
 		Short:             "Remove a block device and what is in it",
 		Long:              "Destroy-block removes a block device that no unikernel uses, and what is in it.",
+		Example:           "  albatross destroy-block shop.data",
 		Args:              arguments(1, 1, "one NAME"),
 		ValidArgsFunction: a.completeDevice,
 		RunE: func(c *cobra.Command, args []string) error {

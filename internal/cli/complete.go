@@ -20,6 +20,46 @@ func (a *app) completeOne(c *cobra.Command, args []string, begun string) ([]stri
 	return a.names(c.Context(), nil, begun), cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeOf completes the first argument to the name of a unikernel, or a path
+// that has some.
+func (a *app) completeOf(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	all := a.names(c.Context(), nil, "")
+	for _, n := range slices.Clone(all) {
+		full, err := vm.ParseName(n)
+		for p := full.Path(); err == nil && !p.IsRoot(); p = p.Parent() {
+			all = append(all, vm.MakeName(p, "").String())
+		}
+	}
+	slices.Sort(all)
+	all = slices.DeleteFunc(slices.Compact(all), func(n string) bool { return !strings.HasPrefix(n, begun) })
+	return all, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completePolicy completes the first argument to a path that has a policy, and
+// not only that of the host.
+func (a *app) completePolicy(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	client := a.client()
+	client.Patience = min(client.Patience, shortWait)
+	policies, err := client.Policies(c.Context(), vm.Path{})
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var all []string
+	for _, p := range policies {
+		if n := p.Name.String(); !p.Name.Path().IsRoot() && strings.HasPrefix(n, begun) {
+			all = append(all, n)
+		}
+	}
+	slices.Sort(all)
+	return all, cobra.ShellCompDirectiveNoFileComp
+}
+
 // completeAll completes every argument to the name of a unikernel that is not
 // there yet.
 func (a *app) completeAll(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
@@ -73,6 +113,9 @@ func completeImage(_ *cobra.Command, args []string, begun string) ([]string, cob
 func completeFlags(c *cobra.Command, flags *pflag.FlagSet) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		complete := cobra.NoFileCompletions
+		if cpus, ok := f.Value.(*cpuList); ok {
+			complete = cobra.FixedCompletions(cpus.completions(), cobra.ShellCompDirectiveNoFileComp)
+		}
 		switch value, _ := pflag.UnquoteUsage(f); value {
 		case "", "FILE": // a flag without a value; files are what shells take
 			return

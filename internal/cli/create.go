@@ -34,7 +34,7 @@ Guests for a first try come with albatross, instead of a file:
 guest:spt/NAME and guest:hvt/NAME choose which tender they are built for.`,
 		Example: `  albatross create hello guest:hello
   albatross create shop.www www.hvt --mem 64 --net service:br0 -- --ipv4=10.0.42.2/24
-  albatross create db db.spt --block storage:data --restart always`,
+  albatross create db db.spt --block storage:data --restart always --cpu auto`,
 		Args:              arguments(2, -1, "a NAME and an IMAGE"),
 		ValidArgsFunction: completeImage,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -10,12 +10,20 @@ import (
 	"albatross/internal/vm"
 )
 
-// detail tells everything about a unikernel, a line each.
-func (a *app) detail(u api.Unikernel) error {
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+// detailIndent is how wide the first column of a detail is, with the gap behind
+// it: that of its longest word, "next start".
+const detailIndent = 12
+
+// detail tells everything about a unikernel, a line each, and the policies that
+// limit it.
+func (a *app) detail(u api.Unikernel, policies []api.PolicyUse) error {
+	w := tabwriter.NewWriter(a.out, detailIndent, 0, gap, ' ', 0)
 	line := func(what, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", what, fmt.Sprintf(format, args...)) }
 	line("name", "%s", u.Name)
 	line("state", "%s", a.out.paint(phaseColour(u.Phase), visible(u.Phase)))
+	for _, p := range u.Problems {
+		line("problem", "%s", a.out.paint(yellow, visible(p)))
+	}
 	a.times(u, line)
 	if u.PID != 0 {
 		line("process", "%d", u.PID)
@@ -30,7 +38,7 @@ func (a *app) detail(u api.Unikernel) error {
 	line("restart", "%s", restartLine(u.Info.Fail))
 	line("startup", "%d", vm.Arguments{Startup: u.Info.Startup}.Priority())
 	line("memory", "%d MB", u.Info.Memory)
-	line("cpu", "%s", u.Info.CPUs)
+	line("cpu", "%s", ranges(u.Info.CPUs))
 	for _, n := range u.Info.Nets {
 		line("network", "%s on %s, %s", visible(n.Name), visible(n.Bridge), n.MAC)
 	}
@@ -41,7 +49,24 @@ func (a *app) detail(u api.Unikernel) error {
 		line("argument", "%s", visible(arg))
 	}
 	line("image", "%s", imageLine(u))
+	a.limits(applying(policies, u.Name.Path()), line)
 	return w.Flush()
+}
+
+// limits tells what policies allow and how much of that is used, the nearest
+// policy first.
+func (a *app) limits(all []allowance, line func(what, format string, args ...any)) {
+	width := 0
+	if a.out.width > 0 {
+		width = max(a.out.width-detailIndent, leastFit)
+	}
+	for _, l := range all {
+		what := "limit"
+		for _, words := range a.out.wrap(append([]cell{text(vm.MakeName(l.path, "").String() + " ")}, l.words()...), width) {
+			line(what, "%s", words)
+			what = ""
+		}
+	}
 }
 
 // restartLine tells when a unikernel is started again, in the words of --restart.

@@ -3,10 +3,12 @@
 //	Main ── app (streams, environment, terminal) ── root.go ── one file per command
 //
 //	create.go restart.go destroy.go get.go     what changes or carries unikernels
-//	  machine.go devices.go                    the flags that describe one
+//	  machine.go devices.go cpus.go            the flags that describe one
 //	  source.go upload.go                      where an image comes from and how it goes
 //	info.go table.go grid.go detail.go json.go what runs, for people and for programs
-//	policy.go addpolicy.go                     what paths may use
+//	tree.go branch.go                          the same by path, drawn as a tree
+//	policy.go addpolicy.go limits.go           what paths may use, and what they do
+//	check.go                                   whether records and files agree
 //	block.go content.go                        block devices, and what is in them
 //	stats.go sample.go                         what unikernels have used
 //	console.go follow.go visible.go            what unikernels wrote, made harmless
@@ -21,7 +23,8 @@
 //     something to do about it a second line, "hint: …". There are no warnings
 //     about things that nobody has to act on.
 //   - What depends on the terminal (colours, progress, times of console lines,
-//     hints) appears on a terminal only. NO_COLOR switches colours off.
+//     hints) appears on a terminal only. NO_COLOR switches colours off. Lines are
+//     drawn in ASCII unless the locale is one of UTF-8.
 //   - With --json the output is one JSON document, for console one a line, and
 //     an error is a JSON document on standard error. Fields are added, never
 //     renamed or removed; json.go is their documentation.

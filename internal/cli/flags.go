@@ -9,6 +9,12 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// badValue says what is wrong with the value of a flag, behind it.
+type badValue string
+
+// Error returns the words.
+func (b badValue) Error() string { return string(b) }
+
 // flagError says what is wrong with a flag.
 func flagError(c *cobra.Command, err error) error {
 	hint := c.CommandPath() + " --help lists the flags"
@@ -35,6 +41,9 @@ func flagProblem(err error) string {
 	}
 	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		given := fmt.Sprintf("--%s=%s", e.GetFlag().Name, e.GetValue())
+		if bad, ok := errors.AsType[badValue](err); ok {
+			return given + " " + string(bad)
+		}
 		if errors.Is(err, strconv.ErrRange) {
 			return given + " is too large a number"
 		}

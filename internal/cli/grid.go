@@ -49,12 +49,8 @@ func (g *grid) print(to *stream) error {
 	for _, row := range g.rows {
 		var line strings.Builder
 		for i, c := range row {
-			short := shortTo(c.text, widths[i])
-			blanks := widths[i] - utf8.RuneCountInString(short) + gap
-			if c.colour != "" {
-				short = to.paint(c.colour, short)
-			}
-			line.WriteString(short + strings.Repeat(" ", blanks))
+			c.text = shortTo(c.text, widths[i], to.cut())
+			line.WriteString(to.painted(c) + strings.Repeat(" ", widths[i]-count(c.text)+gap))
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
@@ -68,7 +64,7 @@ func (g *grid) widths(limit int) []int {
 	widths := make([]int, len(g.rows[0]))
 	for _, row := range g.rows {
 		for i, c := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
+			widths[i] = max(widths[i], count(c.text))
 		}
 	}
 	total := gap * (len(widths) - 1)
@@ -91,10 +87,14 @@ func (g *grid) widths(limit int) []int {
 	return widths
 }
 
-// shortTo returns s in so many characters, with a mark if something is missing.
-func shortTo(s string, width int) string {
-	if utf8.RuneCountInString(s) <= width {
+// shortTo returns s in so many characters, the last of which is mark if something
+// is missing.
+func shortTo(s string, width int, mark string) string {
+	if count(s) <= width {
 		return s
 	}
-	return string([]rune(s)[:width-1]) + "…"
+	return string([]rune(s)[:width-1]) + mark
 }
+
+// count is how many characters s has.
+func count(s string) int { return utf8.RuneCountInString(s) }

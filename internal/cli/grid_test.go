@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -81,19 +82,26 @@ func TestInfoOnATerminal(t *testing.T) {
 	}
 }
 
-func TestLastEnds(t *testing.T) {
-	var all []api.Ended
+// TestEnds lists no more than are of interest, unless all are wanted.
+func TestEnds(t *testing.T) {
+	var s api.State
 	for i := range 30 {
-		n, err := vm.ParseName(string(rune('a' + i%15)))
+		n, err := vm.ParseName(fmt.Sprintf("gone%d", i))
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, api.Ended{Name: n, At: time.Unix(int64(1000-i), 0)})
+		s.Ended = append(s.Ended, api.Ended{Name: n, At: time.Unix(int64(1000-i), 0)})
 	}
-	if diff := cmp.Diff(all[:mostEnds], lastEnds(all), cmp.Comparer(func(a, b vm.Name) bool { return a == b })); diff != "" {
-		t.Error(diff)
-	}
-	if got := lastEnds(append(all[:1:1], all[0], all[15])); len(got) != 1 {
-		t.Errorf("one name has the last ends %v", got)
+	for all, want := range map[bool]int{false: mostEnds, true: 30} {
+		a, b := onTerminal(false)
+		if err := a.showEnds(s, all, false); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(b.String(), "\ngone"); got != want {
+			t.Errorf("all=%t: %d ends, want %d", all, got, want)
+		}
+		if got := strings.Contains(b.String(), "see 20 ends more with: albatross info --all"); got == all {
+			t.Errorf("all=%t: %q", all, b)
+		}
 	}
 }

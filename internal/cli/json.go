@@ -102,6 +102,30 @@ type jsonPolicy struct {
 	Memory     int            `json:"memory_mb"`
 	Block      *int           `json:"block_mb,omitempty"` // left out: no block storage
 	Bridges    vm.Set[string] `json:"bridges"`
+	Used       *jsonUse       `json:"used,omitempty"`
+}
+
+// jsonUse is how much of a policy is used, at its path and below.
+type jsonUse struct {
+	Unikernels int `json:"unikernels"`
+	Memory     int `json:"memory_mb"`
+	Block      int `json:"block_mb"`
+}
+
+// jsonCheck is what check prints.
+type jsonCheck struct {
+	Unikernels int           `json:"unikernels"` // that were looked at
+	Images     int           `json:"images"`
+	Blocks     int           `json:"block_devices"`
+	Bytes      int64         `json:"bytes"` // that were read
+	Findings   []jsonFinding `json:"findings"`
+}
+
+// jsonFinding is something wrong.
+type jsonFinding struct {
+	What     string `json:"what"` // the record, image or file
+	Sentence string `json:"sentence"`
+	Hint     string `json:"hint,omitempty"`
 }
 
 // jsonPolicyDone is what add-policy and remove-policy print.
@@ -120,6 +144,8 @@ type jsonDevice struct {
 	Name vm.Name `json:"name"`
 	Size int     `json:"size_mb"`
 	Used bool    `json:"used"` // a unikernel has it
+
+	UsedBy *vm.Name `json:"used_by,omitempty"` // that one, where it is told
 }
 
 // jsonContent is what dump-block prints.
@@ -159,7 +185,8 @@ type jsonCounter struct {
 // jsonState is what info prints.
 type jsonState struct {
 	Unikernels []jsonUnikernel `json:"unikernels"` // in the order of their names
-	Ended      []jsonEnd       `json:"ended"`      // recently and for good, newest first
+	Ended      []jsonEnd       `json:"ended"`      // recently and for good, newest first, one a name
+	Policies   []jsonPolicy    `json:"policies"`   // those that apply to what was asked for, and those below it
 }
 
 // jsonUnikernel describes a unikernel.
@@ -174,6 +201,7 @@ type jsonUnikernel struct {
 	Restarts  int         `json:"restarts"`            // since it was created
 	Next      time.Time   `json:"next_start,omitzero"` // while waiting
 	LastExit  *jsonEnd    `json:"last_exit,omitempty"` // how its last run ended
+	Problems  []string    `json:"problems"`            // what is wrong while it runs, a sentence each
 	Memory    int         `json:"memory_mb"`
 	CPUs      vm.Set[int] `json:"cpus"`
 	Restart   string      `json:"restart"`              // quit, on-exit, on-failure or always
@@ -218,7 +246,7 @@ func (a *app) printJSON(v any) error {
 }
 
 func describeState(s api.State) jsonState {
-	d := jsonState{Unikernels: []jsonUnikernel{}, Ended: []jsonEnd{}}
+	d := jsonState{Unikernels: []jsonUnikernel{}, Ended: []jsonEnd{}, Policies: describePolicies(allowances(s.Policies)).Policies}
 	for _, u := range s.Unikernels {
 		d.Unikernels = append(d.Unikernels, describeUnikernel(u))
 	}
@@ -232,7 +260,7 @@ func describeUnikernel(u api.Unikernel) jsonUnikernel {
 	i := u.Info
 	d := jsonUnikernel{
 		Name: u.Name, Phase: u.Phase, Target: u.Target, PID: u.PID, UID: u.UID, Started: u.Started, Created: u.Created,
-		Restarts: u.Restarts, Next: u.Next, LastExit: describeEnd(u.LastExit),
+		Restarts: u.Restarts, Next: u.Next, LastExit: describeEnd(u.LastExit), Problems: append([]string{}, u.Problems...),
 		Memory: i.Memory, CPUs: append(vm.Set[int]{}, i.CPUs...), Restart: restartWord(i.Fail), ExitCodes: i.Fail.Codes,
 		Startup: vm.Arguments{Startup: i.Startup}.Priority(), Arguments: append([]string{}, i.Argv...),
 		Networks: []jsonNet{}, Blocks: []jsonBlock{}, SHA256: hex.EncodeToString(i.Digest), Image: u.Image,

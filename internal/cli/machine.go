@@ -11,7 +11,7 @@ import (
 // of Albatross, but for --restart.
 type machine struct {
 	memory        int
-	cpus          []int
+	cpus          cpuList
 	args          []string
 	nets, blocks  []string
 	restart       string
@@ -52,7 +52,8 @@ func restartWord(f vm.Fail) string {
 func (m *machine) addFlags(to *pflag.FlagSet) {
 	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 	fs.IntVar(&m.memory, "mem", vm.DefaultMemory, "memory in `MB`")
-	fs.IntSliceVar(&m.cpus, "cpu", []int{0}, "run on the host's CPU of this `NUMBER`; may be repeated")
+	m.cpus.mayBeAuto = true
+	fs.Var(&m.cpus, "cpu", "run on the host's CPU of this `NUMBER`, or with auto on the least used one that the policies allow; may be repeated (default 0)")
 	fs.StringArrayVar(&m.args, "arg", nil, "`ARGUMENT` for the unikernel; may be repeated")
 	fs.StringArrayVar(&m.nets, "net", nil, "attach its network NAME (default: that of the bridge) to a bridge: `[NAME:]BRIDGE[@MAC]`; may be repeated")
 	fs.StringArrayVar(&m.blocks, "block", nil, "give it a device (default: NAME) in sectors of so many bytes as its block device NAME: `NAME[:DEVICE][@SECTOR]`; may be repeated")
@@ -81,7 +82,7 @@ func (m *machine) given() string {
 func (m *machine) arguments(n vm.Name, more []string) (vm.Arguments, error) {
 	a := vm.Arguments{
 		AddName: !m.noAddName,
-		CPUs:    vm.MakeSet(m.cpus...),
+		CPUs:    m.cpus.set(),
 		Memory:  m.memory,
 		NumCPUs: 1,
 	}

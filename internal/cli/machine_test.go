@@ -75,7 +75,6 @@ func TestMachineRefuses(t *testing.T) {
 	long := make([]byte, vm.MaxArguments)
 	for _, args := range [][]string{
 		{"--mem=-1"},
-		{"--cpu=-1"},
 		{"--startup=-1"},
 		{"--exit-code=256"},
 		{"--restart=x"},
@@ -92,4 +91,48 @@ func TestMachineRefuses(t *testing.T) {
 			t.Errorf("%.40q gives %+v, %v; want a usage error", args, got, err)
 		}
 	}
+}
+
+func TestCPUFlag(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want vm.Set[int]
+	}{
+		{nil, vm.MakeSet(0)},
+		{[]string{"--cpu=auto"}, nil},
+		{[]string{"--cpu=auto", "--cpu", "auto,auto"}, nil},
+		{[]string{"--cpu=3,1", "--cpu", "1"}, vm.MakeSet(1, 3)},
+		{[]string{"--cpu=8,0-2"}, vm.MakeSet(0, 1, 2, 8)},
+		{[]string{"--cpu=4-4"}, vm.MakeSet(4)},
+	} {
+		got, err := given(t, test.args...)
+		if diff := cmp.Diff(test.want, got.CPUs); err != nil || diff != "" {
+			t.Errorf("%v: %v %s", test.args, err, diff)
+		}
+	}
+	for _, bad := range []string{"", "-1", "x", "1,", ",", "1-", "-", "2-1", "1-2-3", "--1", "auto,1", "1,auto", "0-8192", "99999999999999999999", "AUTO", " 1", "1.0"} {
+		c := cpuList{mayBeAuto: true}
+		if err := c.Set(bad); err == nil {
+			t.Errorf("--cpu=%q gives %v", bad, c.set())
+		}
+	}
+	if err := new(cpuList).Set(autoCPU); err == nil {
+		t.Error("auto is taken where it has no meaning")
+	}
+}
+
+// FuzzCPUFlag has every list that is taken read again as it is written.
+func FuzzCPUFlag(f *testing.F) {
+	for _, seed := range []string{"0", "auto", "0-3,8", "1,1", "5-5", "-1", "0-8191"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		first, again := cpuList{mayBeAuto: true}, cpuList{mayBeAuto: true}
+		if first.Set(s) != nil {
+			return
+		}
+		if err := again.Set(first.String()); err != nil || !again.set().Equal(first.set()) {
+			t.Errorf("%q is written %q, which is %v, %v", s, first.String(), again.set(), err)
+		}
+	})
 }

@@ -57,6 +57,17 @@ func (v variables) list() []string {
 	return all
 }
 
+// utf8 reports whether the locale is one of UTF-8, by the variable that is first
+// for libraries in C.
+func (v variables) utf8() bool {
+	for _, key := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if locale := strings.ToLower(v[key]); locale != "" {
+			return strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
+		}
+	}
+	return false
+}
+
 func environment(list []string) variables {
 	vars := make(variables, len(list))
 	for _, entry := range list {

@@ -2,32 +2,25 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"albatross/internal/vm"
-	"albatross/internal/wire"
 )
-
-// anyNumber is the number of unikernels in the policy of a host.
-const anyNumber = 1<<62 - 1
 
 func (a *app) policyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "policy [flags] [PATH]",
-		Short: "Tell what paths may use",
-		Long: `Policy lists how much all unikernels of a path, and below it, may use together:
-of all paths, or of those at and below PATH. What the host has is the policy of
-the root.`,
+		Short: "Tell what paths may use, and what they do",
+		Long: `Policy lists how much all unikernels of a path, and below it, may use together,
+and how much they do: 3/10 is 3 used of 10. It lists all paths that have a
+policy, or those at and below PATH. What the host has is the policy of the root.`,
 		Example: `  albatross policy
   albatross policy shop`,
 		Args:              arguments(0, 1, "one PATH"),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: a.completePolicy,
 		RunE: func(c *cobra.Command, args []string) error {
 			of := "."
 			if len(args) == 1 {
@@ -45,12 +38,10 @@ func (a *app) policies(ctx context.Context, of string) error {
 	if err != nil {
 		return err
 	}
-	all, err := a.client().Policies(ctx, n.Path())
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(all, func(x, y wire.Named[vm.Policy]) int { return strings.Compare(x.Name.Wire(), y.Name.Wire()) })
+	all, err := a.allowancesOf(ctx, n)
 	switch {
+	case err != nil:
+		return err
 	case a.json:
 		return a.printJSON(describePolicies(all))
 	case len(all) == 0:
@@ -59,49 +50,51 @@ func (a *app) policies(ctx context.Context, of string) error {
 	return a.policyTable(all)
 }
 
-func (a *app) policyTable(all []wire.Named[vm.Policy]) error {
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "PATH\tUNIKERNELS\tCPU\tMEM\tBLOCK\tBRIDGES\n")
+// allowancesOf asks for the policies at and below a path, by path. A daemon that
+// does not tell what is used tells only of limits.
+func (a *app) allowancesOf(ctx context.Context, of vm.Name) ([]allowance, error) {
+	s, err := a.client().State(ctx, of)
+	if err != nil {
+		return nil, err
+	}
+	all := allowances(s.Policies)
+	if len(all) == 0 {
+		policies, err := a.client().Policies(ctx, of.Path())
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range policies {
+			all = append(all, allowance{path: p.Name.Path(), limits: p.Value})
+		}
+	}
+	all = slices.DeleteFunc(all, func(p allowance) bool { return !of.Path().Contains(p.path) })
+	slices.SortFunc(all, func(x, y allowance) int { return strings.Compare(x.path.Wire(), y.path.Wire()) })
+	return all, nil
+}
+
+func (a *app) policyTable(all []allowance) error {
+	g := newGrid("PATH", "UNIKERNELS", "CPU", "MEM", "BLOCK", "BRIDGES")
+	g.shorten(0, 5)
 	for _, p := range all {
-		unikernels, block := strconv.Itoa(p.Value.Unikernels), "none"
-		if p.Value.Unikernels == anyNumber {
-			unikernels = "any"
-		}
-		if p.Value.Block != nil {
-			block = fmt.Sprintf("%d MB", *p.Value.Block)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d MB\t%s\t%s\n", p.Name, unikernels, ranges(p.Value.CPUs), p.Value.Memory, block,
-			orUnknown(visible(strings.Join(p.Value.Bridges, ","))))
+		g.add(text(vm.MakeName(p.path, "").String()), p.unikernels(), text(ranges(p.limits.CPUs)), p.memory(), p.block(),
+			text(orUnknown(visible(strings.Join(p.limits.Bridges, ",")))))
 	}
-	return w.Flush()
+	return g.print(a.out)
 }
 
-// ranges writes a set of numbers: 0-3,8.
-func ranges(s vm.Set[int]) string {
-	var all []string
-	for i := 0; i < len(s); {
-		end := i
-		for end+1 < len(s) && s[end+1] == s[end]+1 {
-			end++
-		}
-		text := strconv.Itoa(s[i])
-		if end > i {
-			text += "-" + strconv.Itoa(s[end])
-		}
-		all, i = append(all, text), end+1
-	}
-	return orUnknown(strings.Join(all, ","))
-}
-
-func describePolicies(all []wire.Named[vm.Policy]) jsonPolicies {
+func describePolicies(all []allowance) jsonPolicies {
 	d := jsonPolicies{Policies: []jsonPolicy{}}
 	for _, p := range all {
 		one := jsonPolicy{
-			Path: p.Name, CPUs: append(vm.Set[int]{}, p.Value.CPUs...), Memory: p.Value.Memory, Block: p.Value.Block,
-			Bridges: append(vm.Set[string]{}, p.Value.Bridges...),
+			Path: vm.MakeName(p.path, ""), CPUs: append(vm.Set[int]{}, p.limits.CPUs...), Memory: p.limits.Memory, Block: p.limits.Block,
+			Bridges: append(vm.Set[string]{}, p.limits.Bridges...),
 		}
-		if p.Value.Unikernels != anyNumber {
-			one.Unikernels = &p.Value.Unikernels
+		if p.limits.Unikernels != anyNumber {
+			one.Unikernels = &p.limits.Unikernels
+		}
+		if p.use != nil {
+			used := jsonUse(*p.use)
+			one.Used = &used
 		}
 		d.Policies = append(d.Policies, one)
 	}

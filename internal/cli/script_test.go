@@ -86,6 +86,7 @@ type scene struct {
 	Blocks   map[vm.Name]clienttest.Block
 	Samples  []wire.Named[vm.Stats]
 	Stops    bool // the statistics daemon, after the samples
+	Check    api.Check
 }
 
 // fake FILE [old]: daemons that tell what is in FILE, as Albatross 2.7 with old.
@@ -103,6 +104,7 @@ func fake(ts *testscript.TestScript, neg bool, args []string) {
 	for name, block := range s.Blocks {
 		h.SetBlock(name, block)
 	}
+	h.SetCheck(s.Check)
 	for socket, d := range map[string]clienttest.Daemon{
 		tmp.VMMD():    h.Daemon(old),
 		tmp.Console(): clienttest.Consoles{Lines: s.Consoles}.Daemon(old),

@@ -4,11 +4,13 @@ import "github.com/spf13/cobra"
 
 func (a *app) shutdownCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "shutdown",
+		Use:   "shutdown [flags]",
 		Short: "Stop all unikernels until the daemon is started again",
 		Long: `Shutdown stops all unikernels, as for the shutdown of the host. They are not
-forgotten: the next start of albatrossd runs them again.`,
-		Args: arguments(0, 0, ""),
+forgotten: the next start of albatrossd runs them again. Until then none is
+started.`,
+		Example: "  albatross shutdown",
+		Args:    arguments(0, 0, ""),
 		RunE: func(c *cobra.Command, _ []string) error {
 			done, err := a.client().Shutdown(c.Context())
 			switch {

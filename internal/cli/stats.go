@@ -21,7 +21,7 @@ is shown, and how busy a unikernel was since the one before.`,
 		Example: `  albatross stats
   albatross stats -f shop.www`,
 		Args:              arguments(0, 1, "one NAME or PATH"),
-		ValidArgsFunction: a.completeOne,
+		ValidArgsFunction: a.completeOf,
 		RunE: func(c *cobra.Command, args []string) error {
 			of := "."
 			if len(args) == 1 {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,14 +13,28 @@ import (
 // unknown stands for what a daemon does not tell.
 const unknown = "-"
 
-// table lists unikernels.
+// table lists unikernels. How they last ended is shown if any of them did.
 func (a *app) table(all []api.Unikernel) error {
-	g := newGrid("NAME", "STATE", "TARGET", "UPTIME", "MEM", "CPU", "PID", "RESTARTS", "NETWORK")
-	g.shorten(0, 8)
+	headings := []string{"NAME", "STATE", "TARGET", "UPTIME", "MEM", "CPU", "PID", "RESTARTS", "NETWORK"}
+	long := []int{0, 8}
+	anyEnded := slices.ContainsFunc(all, func(u api.Unikernel) bool { return u.LastExit != nil })
+	if anyEnded {
+		headings, long = append(headings, "LAST EXIT"), append(long, 9)
+	}
+	g := newGrid(headings...)
+	g.shorten(long...)
 	for _, u := range all {
-		g.add(text(u.Name.String()), cell{visible(u.Phase), phaseColour(u.Phase)}, text(orUnknown(visible(u.Target))), text(a.uptime(u)),
-			text(fmt.Sprintf("%d MB", u.Info.Memory)), text(strings.ReplaceAll(u.Info.CPUs.String(), " ", "")), text(number(u.PID)),
-			text(strconv.Itoa(u.Restarts)), text(networks(u)))
+		row := []cell{
+			text(u.Name.String()),
+			{visible(u.Phase), phaseColour(u.Phase)},
+			text(orUnknown(visible(u.Target))), text(a.uptime(u)),
+			text(fmt.Sprintf("%d MB", u.Info.Memory)), text(ranges(u.Info.CPUs)), text(number(u.PID)),
+			text(strconv.Itoa(u.Restarts)), text(networks(u)),
+		}
+		if anyEnded {
+			row = append(row, text(lastExit(u)))
+		}
+		g.add(row...)
 	}
 	return g.print(a.out)
 }
@@ -29,13 +44,25 @@ func (a *app) endedTable(all []api.Ended) error {
 	g := newGrid("ENDED", "WHEN", "HOW", "WHY")
 	g.shorten(0, 3)
 	for _, e := range all {
-		how := e.Exit.String()
-		if e.Reason == api.StoppedOnRequest {
-			how = unknown
-		}
-		g.add(text(e.Name.String()), text(a.ago(e.At)), text(how), text(visible(e.Reason)))
+		g.add(text(e.Name.String()), text(a.ago(e.At)), text(exitOf(e)), text(visible(e.Reason)))
 	}
 	return g.print(a.out)
+}
+
+// exitOf tells how a process ended, unless that says nothing.
+func exitOf(e api.Ended) string {
+	if e.Reason == api.StoppedOnRequest {
+		return unknown
+	}
+	return e.Exit.String()
+}
+
+// lastExit tells how the last run of u ended.
+func lastExit(u api.Unikernel) string {
+	if u.LastExit == nil {
+		return unknown
+	}
+	return exitOf(*u.LastExit)
 }
 
 // ending tells how a run ended. Where that was wanted, it does not matter by

@@ -14,11 +14,12 @@ type stream struct {
 	terminal bool // a person looks at it
 	width    int  // of the terminal in characters; 0: unlimited, or not known
 	colours  bool
+	ascii    bool // the locale has no other characters
 }
 
 // terminal looks at an output.
 func (a *app) terminal(w io.Writer) *stream {
-	s := &stream{w: w}
+	s := &stream{w: w, ascii: !a.env.utf8()}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		s.terminal = true
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
@@ -27,6 +28,14 @@ func (a *app) terminal(w io.Writer) *stream {
 		s.colours = a.env["NO_COLOR"] == "" && a.env["TERM"] != "dumb"
 	}
 	return s
+}
+
+// cut is the mark of what is missing at the end of a text.
+func (s *stream) cut() string {
+	if s.ascii {
+		return "~"
+	}
+	return "…"
 }
 
 // Write passes p on.
@@ -55,4 +64,12 @@ func (s *stream) paint(c colour, text string) string {
 		return text
 	}
 	return "\x1b[" + string(c) + "m" + text + "\x1b[39m"
+}
+
+// painted returns the text of c in its colour.
+func (s *stream) painted(c cell) string {
+	if c.colour == "" {
+		return c.text
+	}
+	return s.paint(c.colour, c.text)
 }

@@ -102,3 +102,21 @@ func TestMoment(t *testing.T) {
 		}
 	}
 }
+
+// TestHelp has every command explain itself in lines of 80 characters.
+func TestHelp(t *testing.T) {
+	a := &app{env: variables{}}
+	for _, c := range a.root().Commands() {
+		if c.Hidden {
+			continue
+		}
+		if c.Short == "" || c.Long == "" && c.Name() != "version" {
+			t.Errorf("%s has no help", c.Name())
+		}
+		for line := range strings.Lines(c.Long + "\n" + c.Short + "\n") {
+			if !strings.HasPrefix(line, guestPrefix) && utf8.RuneCountInString(line) > 81 {
+				t.Errorf("%s: %q is too long", c.Name(), line)
+			}
+		}
+	}
+}

@@ -68,7 +68,8 @@ func (c Client) Destroy(ctx context.Context, n vm.Name) (string, error) {
 }
 
 // Restart stops a unikernel and starts it again, with other arguments unless
-// they are nil. It returns what the daemon says about it.
+// they are nil; without CPUs in them the daemon chooses one. It returns what the
+// daemon says about it.
 func (c Client) Restart(ctx context.Context, n vm.Name, a *vm.Arguments) (string, error) {
 	x, err := c.open(ctx, vmmd)
 	if err != nil {
@@ -76,7 +77,7 @@ func (c Client) Restart(ctx context.Context, n vm.Name, a *vm.Arguments) (string
 	}
 	defer x.close()
 	if a != nil {
-		if err := x.takes(a.Fail); err != nil {
+		if err := x.takes(*a); err != nil {
 			return "", err
 		}
 	}
@@ -148,11 +149,17 @@ func (x *session) private(n vm.Name, verb string, v any) error {
 	return nil
 }
 
-// takes says if the daemon cannot express a restart behaviour. Albatross would
-// close the connection.
-func (x *session) takes(f vm.Fail) error {
-	if x.welcome == nil && f.Mode != vm.FailQuit && f.Mode != vm.FailRestart {
+// takes says what of a the daemon cannot express: Albatross would close the
+// connection because of a restart behaviour, and fail to start a unikernel that is
+// to run on no CPU in particular.
+func (x *session) takes(a vm.Arguments) error {
+	switch f := a.Fail; {
+	case x.welcome != nil:
+		return nil
+	case f.Mode != vm.FailQuit && f.Mode != vm.FailRestart:
 		return tooOld(x.service, fmt.Sprintf("be told to %q", f))
+	case len(a.CPUs) == 0:
+		return tooOld(x.service, "choose a CPU")
 	}
 	return nil
 }

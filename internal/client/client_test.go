@@ -156,13 +156,39 @@ func TestShutdownAndHello(t *testing.T) {
 }
 
 func TestOldDaemonIsNotAskedForOurBehaviours(t *testing.T) {
-	c, host, _ := withHost(t, api.State{}, true)
-	config := vm.Config{Arguments: vm.Arguments{Fail: vm.Fail{Mode: vm.FailAlways}, Memory: 32, NumCPUs: 1}}
-	_, err := c.Create(t.Context(), client.Creation{Name: name(t, "x"), Config: config, Image: strings.NewReader("i"), Size: 1})
-	if e, ok := errors.AsType[*api.Error](err); !ok || e.Code != api.Unavailable {
-		t.Errorf("Create: %v", err)
+	for _, a := range []vm.Arguments{
+		{Fail: vm.Fail{Mode: vm.FailAlways}, CPUs: vm.MakeSet(0), Memory: 32, NumCPUs: 1},
+		{Memory: 32, NumCPUs: 1}, // which leaves the CPU to the daemon
+	} {
+		c, host, _ := withHost(t, api.State{}, true)
+		_, err := c.Create(t.Context(), client.Creation{
+			Name: name(t, "x"), Config: vm.Config{Arguments: a}, Image: strings.NewReader("i"), Size: 1,
+		})
+		if e, ok := errors.AsType[*api.Error](err); !ok || e.Code != api.Unavailable {
+			t.Errorf("Create: %v", err)
+		}
+		_, err = c.Restart(t.Context(), name(t, "x"), &a)
+		if e, ok := errors.AsType[*api.Error](err); !ok || e.Code != api.Unavailable {
+			t.Errorf("Restart: %v", err)
+		}
+		if host.Last() != nil {
+			t.Errorf("the daemon was sent %+v", host.Last())
+		}
 	}
-	if host.Last() != nil {
-		t.Errorf("the daemon was sent %+v", host.Last())
+}
+
+// TestDaemonChoosesTheCPU when it is sent none.
+func TestDaemonChoosesTheCPU(t *testing.T) {
+	c, host, _ := withHost(t, api.State{Unikernels: []api.Unikernel{{Name: name(t, "busy"), Info: vm.Info{CPUs: vm.MakeSet(0)}}}}, false)
+	config := vm.Config{Arguments: vm.Arguments{Memory: 32, NumCPUs: 1}}
+	if _, err := c.Create(t.Context(), client.Creation{Name: name(t, "x"), Config: config, Image: strings.NewReader("i"), Size: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if sent := host.Last().Payload.(wire.UnikernelCreate); len(sent.Config.CPUs) != 0 {
+		t.Errorf("the daemon was sent the CPUs %v", sent.Config.CPUs)
+	}
+	s, err := c.State(t.Context(), name(t, "x"))
+	if err != nil || len(s.Unikernels) != 1 || !s.Unikernels[0].Info.CPUs.Equal(vm.MakeSet(1)) {
+		t.Errorf("State = %+v, %v", s, err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // Creation is a unikernel to create.
 type Creation struct {
 	Name   vm.Name
-	Config vm.Config
+	Config vm.Config // without CPUs the daemon chooses one
 	Image  io.Reader // in the form that Config.Compressed says
 	Size   int64     // bytes of Image as they come
 	Force  bool      // replace the unikernel that has the name
@@ -33,7 +33,7 @@ func (c Client) Create(ctx context.Context, n Creation) (string, error) {
 		return "", err
 	}
 	defer x.close()
-	if err := x.takes(n.Config.Fail); err != nil {
+	if err := x.takes(n.Config.Arguments); err != nil {
 		return "", err
 	}
 	source := &counted{r: n.Image, progress: n.Progress}

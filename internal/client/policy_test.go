@@ -6,6 +6,7 @@ import (
 
 	"albatross/internal/api"
 	"albatross/internal/client"
+	"albatross/internal/client/clienttest"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
 
@@ -51,6 +52,31 @@ func TestPolicies(t *testing.T) {
 		_, err = c.RemovePolicy(ctx, shop)
 		refused(t, err, old, api.NotFound, "unknown policy")
 	})
+}
+
+// TestStateHasThePolicies that apply to a name, and those below a path.
+func TestStateHasThePolicies(t *testing.T) {
+	u := func(s string) api.Unikernel { return api.Unikernel{Name: name(t, s), Info: vm.Info{Memory: 32}} }
+	c, host, _ := withHost(t, api.State{Unikernels: []api.Unikernel{u("shop.www"), u("shop.web.a"), u("other.b")}}, false)
+	host.SetBlock(name(t, "shop.web.data"), clienttest.Block{Size: 5})
+	for _, path := range []string{".", "shop.", "shop.web.", "other."} {
+		host.SetPolicy(name(t, path).Path(), vm.Policy{Unikernels: 9})
+	}
+	for of, want := range map[string]map[string]api.Use{
+		".":        {".": {Unikernels: 3, Memory: 96, Block: 5}, "shop.": {Unikernels: 2, Memory: 64, Block: 5}, "shop.web.": {Unikernels: 1, Memory: 32, Block: 5}, "other.": {Unikernels: 1, Memory: 32}},
+		"shop.":    {".": {Unikernels: 3, Memory: 96, Block: 5}, "shop.": {Unikernels: 2, Memory: 64, Block: 5}, "shop.web.": {Unikernels: 1, Memory: 32, Block: 5}},
+		"shop.www": {".": {Unikernels: 3, Memory: 96, Block: 5}, "shop.": {Unikernels: 2, Memory: 64, Block: 5}},
+		"none.x":   {".": {Unikernels: 3, Memory: 96, Block: 5}},
+	} {
+		s, err := c.State(t.Context(), name(t, of))
+		got := map[string]api.Use{}
+		for _, p := range s.Policies {
+			got[vm.MakeName(p.Path, "").String()] = p.Use
+		}
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("the policies of %s: %v %s", of, err, diff)
+		}
+	}
 }
 
 // refused fails unless err is the refusal of a daemon of the era.

@@ -34,6 +34,10 @@ const (
 // the host goes down. Whoever keeps daemons running must not start it again.
 var ErrDown = errors.New("the host goes down")
 
+// ErrTold is what Program.Run returns where it has said on standard output what
+// is wrong, as it was asked to.
+var ErrTold = errors.New("something is wrong: see above")
+
 // Program is a daemon.
 type Program interface {
 	// Flags adds the daemon's flags to fs.
@@ -81,6 +85,8 @@ func exitCode(err error, log *slog.Logger) int {
 	switch {
 	case err == nil:
 		return ExitOK
+	case errors.Is(err, ErrTold):
+		return ExitError
 	case errors.Is(err, ErrDown):
 		log.Info("ended", "reason", err)
 		return ExitDown

@@ -10,13 +10,10 @@ import (
 	"os/exec"
 	"strings"
 
-	"albatross/internal/api"
+	"albatross/internal/daemon"
 	"albatross/internal/host"
 	"albatross/internal/paths"
 )
-
-// errFindings ends albatrossd --check where something is wrong.
-var errFindings = errors.New("something is wrong: see above")
 
 // check inspects the database directory that no daemon uses, and writes what is
 // wrong to w.
@@ -30,12 +27,16 @@ func (p *Program) check(ctx context.Context, w io.Writer) error {
 	for _, f := range found.Findings {
 		fmt.Fprintf(w, "%s: %s\n", f.What, f.Text)
 		if f.Hint != "" {
-			fmt.Fprintf(w, "  %s\n", f.Hint)
+			fmt.Fprintf(w, "  hint: %s\n", f.Hint)
 		}
 	}
-	fmt.Fprintf(w, "checked %d unikernels, %d images, %d block devices\n", found.Unikernels, found.Images, found.Blocks)
+	verdict := "all is well"
 	if len(found.Findings) > 0 {
-		return errFindings
+		verdict = fmt.Sprintf("%d findings", len(found.Findings))
+	}
+	fmt.Fprintf(w, "checked %d unikernels, %d images, %d block devices: %s\n", found.Unikernels, found.Images, found.Blocks, verdict)
+	if len(found.Findings) > 0 {
+		return daemon.ErrTold
 	}
 	return nil
 }

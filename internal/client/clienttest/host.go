@@ -21,6 +21,7 @@ type Host struct {
 
 	policies map[vm.Path]vm.Policy // guarded by mu
 	blocks   map[vm.Name]*Block    // guarded by mu
+	check    api.Check             // guarded by mu
 }
 
 // NewHost returns a Host with a state to begin with.
@@ -30,7 +31,7 @@ func NewHost(s api.State) *Host {
 
 // Daemon returns the daemon that has this Host behind it.
 func (h *Host) Daemon(old bool) Daemon {
-	return Daemon{Name: "albatrossd", Verbs: []string{api.VerbState, api.VerbShutdown}, Old: old, Behaviour: h}
+	return Daemon{Name: "albatrossd", Verbs: []string{api.VerbState, api.VerbShutdown, api.VerbCheck}, Old: old, Behaviour: h}
 }
 
 // Last returns the last command that came, nil before the first.
@@ -38,6 +39,13 @@ func (h *Host) Last() *wire.Message {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.last
+}
+
+// SetCheck sets what a check finds.
+func (h *Host) SetCheck(c api.Check) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.check = c
 }
 
 // Image returns the image that a unikernel was created from.
@@ -58,7 +66,7 @@ func (h *Host) Answer(p *Peer, m wire.Message) wire.Payload {
 	case wire.UnikernelDestroy:
 		return h.destroy(p, m.Name)
 	case wire.UnikernelRestart:
-		return h.restart(p, m.Name)
+		return h.restart(p, m.Name, c)
 	case wire.UnikernelGet:
 		return h.get(p, m.Name, c)
 	case wire.UnikernelInfo:
@@ -97,7 +105,7 @@ func (h *Host) create(p *Peer, n vm.Name, c wire.UnikernelCreate) wire.Payload {
 		Name: n, Phase: api.PhaseRunning, Target: "spt", PID: 4711, Created: time.Now().UTC(), Started: time.Now().UTC(),
 		Image: int64(len(p.Image)),
 		Info: vm.Info{
-			Type: c.Config.Type, Fail: c.Config.Fail, Startup: c.Config.Startup, CPUs: c.Config.CPUs,
+			Type: c.Config.Type, Fail: c.Config.Fail, Startup: c.Config.Startup, CPUs: h.placed(n, c.Config.CPUs),
 			Memory: c.Config.Memory, Digest: sum[:], Argv: c.Config.Argv, NumCPUs: 1,
 		},
 	}
@@ -119,10 +127,14 @@ func (h *Host) destroy(p *Peer, n vm.Name) wire.Payload {
 	return wire.ReplyText{Text: "destroyed unikernel"}
 }
 
-func (h *Host) restart(p *Peer, n vm.Name) wire.Payload {
+func (h *Host) restart(p *Peer, n vm.Name, c wire.UnikernelRestart) wire.Payload {
 	i := h.find(n)
 	if i < 0 {
 		return missing(p, "restart", n)
+	}
+	if a := c.Arguments; a != nil {
+		info := &h.state.Unikernels[i].Info
+		info.Fail, info.Startup, info.CPUs, info.Memory, info.Argv = a.Fail, a.Startup, h.placed(n, a.CPUs), a.Memory, a.Argv
 	}
 	h.state.Unikernels[i].Restarts++
 	return wire.ReplyText{Text: "created unikernel"}
@@ -174,7 +186,10 @@ func (h *Host) private(n vm.Name, c wire.Private) wire.Payload {
 				s.Ended = append(s.Ended, e)
 			}
 		}
+		s.Policies = h.uses(n)
 		return JSON(s)
+	case api.VerbCheck:
+		return JSON(h.check)
 	case api.VerbShutdown:
 		stopped := len(h.state.Unikernels)
 		h.state.Unikernels = nil

@@ -49,3 +49,54 @@ func (h *Host) policy(p *Peer, m wire.Message) wire.Payload {
 	slices.SortFunc(r.Policies, func(a, b wire.Named[vm.Policy]) int { return cmp.Compare(a.Name.Wire(), b.Name.Wire()) })
 	return r
 }
+
+// uses tells of the policies that apply to n and of those below it, by path. The
+// caller holds mu.
+func (h *Host) uses(n vm.Name) []api.PolicyUse {
+	var all []api.PolicyUse
+	for path, limits := range h.policies {
+		if !path.Contains(n.Path()) && !n.Contains(vm.MakeName(path, "")) {
+			continue
+		}
+		u := api.PolicyUse{Path: path, Limits: limits}
+		for _, k := range h.state.Unikernels {
+			if path.Contains(k.Name.Path()) {
+				u.Use.Unikernels++
+				u.Use.Memory += k.Info.Memory
+			}
+		}
+		for name, b := range h.blocks {
+			if path.Contains(name.Path()) {
+				u.Use.Block += b.Size
+			}
+		}
+		all = append(all, u)
+	}
+	slices.SortFunc(all, func(a, b api.PolicyUse) int { return cmp.Compare(a.Path.Wire(), b.Path.Wire()) })
+	return all
+}
+
+// placed returns where the unikernel n runs that wants these CPUs: if it wants
+// none, on the CPU that the fewest others have, of 0 and 1 or those of the nearest
+// policy. The caller holds mu.
+func (h *Host) placed(n vm.Name, wanted vm.Set[int]) vm.Set[int] {
+	if len(wanted) > 0 {
+		return wanted
+	}
+	allowed, runs := vm.MakeSet(0, 1), map[int]int{}
+	for path, near := n.Path(), false; !near; path = path.Parent() {
+		if p, ok := h.policies[path]; ok {
+			allowed, near = p.CPUs, true
+		}
+		near = near || path.IsRoot()
+	}
+	for _, u := range h.state.Unikernels {
+		if u.Name == n {
+			continue
+		}
+		for _, id := range u.Info.CPUs {
+			runs[id]++
+		}
+	}
+	return vm.MakeSet(slices.MinFunc(allowed, func(a, b int) int { return cmp.Compare(runs[a], runs[b]) }))
+}
