@@ -1,0 +1,184 @@
+package pki
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"albatross/internal/vm"
+	"albatross/internal/wire"
+)
+
+// Authority is what a chain allows: one command.
+type Authority struct {
+	Name        vm.Name      // what the command is about
+	Policies    []PathPolicy // of the delegations, deepest first: the order to apply them in
+	Version     int          // of the protocol that the command speaks: wire.Version
+	Command     wire.Command // one that Allowed lets pass
+	ImageDigest *Digest      // SHA-256 of the unpacked image that follows a create; nil: not signed, anything may follow
+	Chain       []Link       // leaf first, without the root
+	NotAfter    time.Time    // the end of what expires first in the chain, the root included
+
+	cas chain // those that signed, the leaf's first
+}
+
+// PathPolicy is the policy of a path.
+type PathPolicy struct {
+	Path   vm.Path
+	Policy vm.Policy
+}
+
+// Verify reads the chain that a client presented, DER and leaf first, and returns
+// what it allows. The root CA, which may be presented as the last, is the one given;
+// now is when it has to be valid. Revoked may be nil. Every error is an [*Error].
+func Verify(presented [][]byte, root *x509.Certificate, now time.Time, revoked *CRLs) (*Authority, error) {
+	c, err := parseChain(presented, root)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(now, x509.ExtKeyUsageClientAuth); err != nil {
+		return nil, err
+	}
+	a := &Authority{Version: wire.Version, Chain: c.links(), cas: c[1:], NotAfter: c.notAfter()}
+	if err := c.checkRevoked(a.Chain, revoked); err != nil {
+		return nil, err
+	}
+	path, err := a.delegate(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.order(c[0], path); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Streams reports whether the image of a create follows as raw frames.
+func (a *Authority) Streams() bool { return streams(a.Command) }
+
+// CRL reads a revocation list that a CA of the chain made, the root included. The
+// error matches ErrCRL or ErrCRLIssuer.
+func (a *Authority) CRL(der []byte) (*CRL, error) {
+	return a.cas.findCRL(der)
+}
+
+func (c chain) notAfter() time.Time {
+	first := c[0].NotAfter
+	for _, cert := range c {
+		if cert.NotAfter.Before(first) {
+			first = cert.NotAfter
+		}
+	}
+	return first.UTC()
+}
+
+// delegate goes down the CAs and collects their policies. It returns the path.
+func (a *Authority) delegate(c chain) (vm.Path, error) {
+	var path vm.Path
+	var above *vm.Policy
+	for i := c.root() - 1; i > 0; i-- {
+		p, err := c.delegation(i)
+		if err != nil {
+			return path, err
+		}
+		if p == nil {
+			continue
+		}
+		label, err := labelOf(c[i])
+		if err != nil {
+			return path, refuse(ErrName, i, c[i], "has a policy but no label of a path as its common name: %v", err)
+		}
+		if path, err = deeper(path, label); err != nil {
+			return path, refuse(ErrName, i, c[i], "lies too deep: %v", err)
+		}
+		if above != nil {
+			if err := p.FitsIn(*above); err != nil {
+				return path, refuse(ErrPolicy, i, c[i], "allows more than the one above it: %s", printable(err.Error()))
+			}
+		}
+		above = p
+		a.Policies = append([]PathPolicy{{Path: path, Policy: *p}}, a.Policies...)
+	}
+	return path, nil
+}
+
+// delegation returns the policy that the CA at level i carries, or nil.
+func (c chain) delegation(i int) (*vm.Policy, error) {
+	said, err := c.content(i)
+	if err != nil || said.command == nil {
+		return nil, err
+	}
+	add, ok := said.command.(wire.PolicyAdd)
+	if !ok {
+		return nil, refuse(ErrCommandInCA, i, c[i], "is that of a CA, which may carry a policy but not a command to %s", Words(said.command))
+	}
+	return &add.Policy, nil
+}
+
+func (c chain) content(i int) (content, error) {
+	said, err := contentOf(c[i].Extensions)
+	if err != nil {
+		reason := ErrExtension
+		if errors.Is(err, ErrVersion) {
+			reason = ErrVersion
+		}
+		return content{}, refuse(reason, i, c[i], "is not understood: %v", err)
+	}
+	return said, nil
+}
+
+// order reads the command of the leaf, and its name below path.
+func (a *Authority) order(leaf *x509.Certificate, path vm.Path) error {
+	said, err := chain{leaf}.content(0)
+	if err != nil {
+		return err
+	}
+	if said.command == nil {
+		return refuse(ErrNoCommand, 0, leaf, "carries no command: a CA signs one certificate for each command")
+	}
+	if err := Allowed(said.command); err != nil {
+		return refuse(ErrNotAllowed, 0, leaf, "carries a command that has to be given on the host itself, to %s", Words(said.command))
+	}
+	name, err := leafName(path, commonNames(leaf.Subject), needsName(said.command))
+	if err != nil {
+		return refuse(ErrName, 0, leaf, "has no usable common name to %s: %v", Words(said.command), err)
+	}
+	a.Name, a.Command, a.ImageDigest = name, said.command, said.digest
+	return nil
+}
+
+// leafName returns what a leaf with these common names below path stands for.
+func leafName(path vm.Path, names []string, needed bool) (vm.Name, error) {
+	switch {
+	case len(names) > 1:
+		return vm.Name{}, fmt.Errorf("it has %d, one is allowed", len(names))
+	case len(names) == 0 && needed:
+		return vm.Name{}, fmt.Errorf("it has none")
+	case len(names) == 0 || names[0] == "." || names[0] == ":":
+		return vm.MakeName(path, ""), nil
+	}
+	label, err := vm.ParseLabel(names[0])
+	if err != nil {
+		return vm.Name{}, err
+	}
+	n := vm.MakeName(path, label)
+	_, err = vm.ParseWireName(n.Wire())
+	return n, err
+}
+
+// labelOf returns the common name of a delegation.
+func labelOf(c *x509.Certificate) (vm.Label, error) {
+	names := commonNames(c.Subject)
+	if len(names) != 1 {
+		return "", fmt.Errorf("it has %d common names", len(names))
+	}
+	return vm.ParseLabel(names[0])
+}
+
+// deeper returns the path of a label below path, if it is not too long.
+func deeper(path vm.Path, label vm.Label) (vm.Path, error) {
+	path = path.Append(label)
+	_, err := vm.ParseWireName(path.Wire())
+	return path, err
+}
