@@ -27,6 +27,7 @@
 //	block   --sectors=N --check --beyond       block device "storage": writes a pattern to all (or N) sectors and verifies
 //	                                           it; --check only verifies; --beyond then writes behind the end, which spt
 //	                                           kills for and hvt refuses
+//	idle                                       network device "service": drops what arrives, sends nothing, sleeps for ever
 //	web     --ipv4=A.B.C.D/LEN --ipv4-gateway=A.B.C.D --port=N --log
 //	                                           network device "service": answers ARP, ping and UDP echo (port 7), and
 //	                                           serves / and /text by HTTP/1.1 on port 80; default 10.0.42.2/24

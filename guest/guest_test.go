@@ -160,7 +160,7 @@ func readNotes(t *testing.T, image []byte) []note {
 func TestNotes(t *testing.T) {
 	const typeABI, typeManifest, block, net = 0x31494241, 0x3154464d, 1, 2
 	targets := map[string]uint32{guest.TargetHVT: 1, guest.TargetSPT: 2}
-	devices := map[string]map[string]uint32{"block": {"storage": block}, "web": {"service": net}}
+	devices := map[string]map[string]uint32{"block": {"storage": block}, "idle": {"service": net}, "web": {"service": net}}
 	forEach(t, func(t *testing.T, target, name string, image []byte) {
 		notes := readNotes(t, image)
 		if len(notes) != 3 || notes[0].name != "OpenBSD" {

@@ -43,6 +43,7 @@ const (
 	EventHostUp        = "host-up"        // the daemon was started
 	EventHostDown      = "host-down"      // all unikernels were stopped, their records kept
 	EventHostClosed    = "host-closed"    // the daemon ended, the unikernels run on
+	EventLost          = "lost"           // events before the next one: they could not be written, or are no longer there
 )
 
 // EventsWanted says which events are wanted: of the name or path of the message,

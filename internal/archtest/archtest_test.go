@@ -74,6 +74,21 @@ func TestPurePackagesHaveNoEffects(t *testing.T) {
 	}
 }
 
+// TestCertificatesComeAsBytes keeps files and connections out of what reads and
+// signs certificates.
+func TestCertificatesComeAsBytes(t *testing.T) {
+	p, ok := packages(t)[module+"internal/pki"]
+	if !ok {
+		t.Fatal("there is no package pki")
+	}
+	own := []string{module + "internal/vm", module + "internal/wire"}
+	for _, i := range p.Imports {
+		if slices.Contains(effects, i) || strings.Contains(i, ".") || strings.HasPrefix(i, module) && !slices.Contains(own, i) {
+			t.Errorf("%s imports %s", p.ImportPath, i)
+		}
+	}
+}
+
 // TestKeeperNeedsTheStandardLibraryOnly keeps the program that must never be
 // upgraded while unikernels run small.
 func TestKeeperNeedsTheStandardLibraryOnly(t *testing.T) {
@@ -111,6 +126,8 @@ func TestImporters(t *testing.T) {
 		module + "internal/store":             {"internal/host"},
 		module + "internal/policy":            {"internal/host"},
 		module + "internal/block":             {"internal/host", "internal/vmmd"},
+		module + "internal/cgroup":            {"internal/host"},
+		module + "internal/events":            {"internal/host", "internal/vmmd"},
 		module + "internal/stats":             {"cmd/albatross-stats"},
 		module + "internal/stats/sample":      {"internal/stats"},
 		module + "internal/host":              {"internal/vmmd"},
@@ -120,6 +137,7 @@ func TestImporters(t *testing.T) {
 		module + "internal/cli":               {"cmd/albatross"},
 		module + "internal/cli/legacy":        {"cmd/albatross"},
 		module + "internal/kvm":               {"internal/hvt", "internal/cli", "test/demo", "cmd/albatross-hvt"},
+		module + "internal/pki":               {"internal/behalf", "internal/endpoint", "internal/vmmd", "internal/host", "internal/store", "internal/client", "internal/cli", "internal/cli/legacy"},
 		module + "internal/tender":            {"cmd/albatross-hvt", "cmd/albatross-spt"},
 		"golang.org/x/crypto/cryptobyte":      {"internal/wire"},
 		"github.com/vbauerster/mpb/v8":        {"internal/cli"},

@@ -56,22 +56,31 @@ func (a *app) console(ctx context.Context, o consoleOptions, name string, counte
 		return err
 	}
 	s := client.Subscription{Name: n, Count: o.count, Follow: o.follow}
-	switch {
-	case o.count < 0:
-		return usage("", "--count=%d is less than none", o.count)
-	case o.since != "" && counted:
-		return usage("", "--count and --since are two ways to say where to begin: give one")
-	case o.since != "":
-		since, err := a.moment(o.since)
-		if err != nil {
-			return err
-		}
-		s.Since = &since
+	if s.Since, err = a.beginning(o.count, counted, o.since); err != nil {
+		return err
 	}
 	if o.follow {
 		return a.follow(ctx, s, o)
 	}
 	return a.recall(ctx, s, o)
+}
+
+// beginning reads --count, which may be given, and --since, and returns the time
+// to begin at, or nil where the count says it.
+func (a *app) beginning(count int, counted bool, since string) (*time.Time, error) {
+	switch {
+	case count < 0:
+		return nil, usage("", "--count=%d is less than none", count)
+	case since == "":
+		return nil, nil
+	case counted:
+		return nil, usage("", "--count and --since are two ways to say where to begin: give one")
+	}
+	t, err := a.moment(since)
+	if err != nil {
+		return nil, err
+	}
+	return &t, nil
 }
 
 // consoleStyle is how console prints unless told otherwise.
@@ -95,6 +104,9 @@ func (a *app) recall(ctx context.Context, s client.Subscription, o consoleOption
 	return a.err.printf(silent, s.Name)
 }
 
+// lineTime is how the time of a line is written.
+const lineTime = "2006-01-02 15:04:05.000"
+
 func (a *app) printLine(l client.Line, o consoleOptions) error {
 	if a.json {
 		return a.printJSON(describeLine(l))
@@ -104,7 +116,7 @@ func (a *app) printLine(l client.Line, o consoleOptions) error {
 		text = visible(text)
 	}
 	if o.timestamps {
-		text = l.Time.Local().Format("2006-01-02 15:04:05.000") + "  " + text
+		text = l.Time.Local().Format(lineTime) + "  " + text
 	}
 	_, err := a.out.Write([]byte(text + "\n"))
 	return err

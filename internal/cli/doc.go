@@ -12,6 +12,7 @@
 //	block.go content.go                        block devices, and what is in them
 //	stats.go sample.go                         what unikernels have used
 //	console.go follow.go visible.go            what unikernels wrote, made harmless
+//	events.go                                  what happened to them, when and why
 //	up.go detach.go daemons.go down.go shutdown.go    daemons in one directory (package supervisor)
 //	errors.go flags.go text.go terminal.go complete.go  what all commands share
 //
@@ -25,9 +26,9 @@
 //   - What depends on the terminal (colours, progress, times of console lines,
 //     hints) appears on a terminal only. NO_COLOR switches colours off. Lines are
 //     drawn in ASCII unless the locale is one of UTF-8.
-//   - With --json the output is one JSON document, for console one a line, and
-//     an error is a JSON document on standard error. Fields are added, never
-//     renamed or removed; json.go is their documentation.
+//   - With --json the output is one JSON document, for console and events one a
+//     line, and an error is a JSON document on standard error. Fields are added,
+//     never renamed or removed; json.go is their documentation.
 //   - What a unikernel or another client may have written is shown with control
 //     characters escaped, unless --raw asks for the bytes.
 //   - Names are read as vm.ParseName reads them and shown so that they can be

@@ -112,6 +112,20 @@ type jsonUse struct {
 	Block      int `json:"block_mb"`
 }
 
+// jsonEvent is what events prints for each event. Of the end of a process, either
+// code or signal is there.
+type jsonEvent struct {
+	Sequence int64     `json:"sequence"` // 1, 2, … since the log began
+	Time     time.Time `json:"time"`
+	Kind     string    `json:"kind"` // created, ended, refused, …: those of internal/api
+	Name     vm.Name   `json:"name"` // ":" for what concerns the whole host
+	Text     string    `json:"text"` // what happened and why, in words
+	Code     *int      `json:"code,omitempty"`
+	Signal   int       `json:"signal,omitempty"`
+	PID      int       `json:"pid,omitempty"`
+	Request  string    `json:"request,omitempty"` // that asked for it, as its client calls it
+}
+
 // jsonCheck is what check prints.
 type jsonCheck struct {
 	Unikernels int           `json:"unikernels"` // that were looked at

@@ -51,7 +51,7 @@ daemon could be asked, 124 the command line makes no sense, 125 internal error,
 		a.createCommand(), a.destroyCommand(), a.restartCommand(), a.infoCommand(), a.getCommand(), a.consoleCommand(), a.statsCommand(),
 		a.policyCommand(), a.addPolicyCommand(), a.removePolicyCommand(),
 		a.blockCommand(), a.createBlockCommand(), a.setBlockCommand(), a.dumpBlockCommand(), a.destroyBlockCommand(),
-		a.checkCommand(), a.shutdownCommand(), a.exportCommand(), a.upCommand(), a.downCommand(), a.versionCommand(),
+		a.checkCommand(), a.eventsCommand(), a.shutdownCommand(), a.exportCommand(), a.upCommand(), a.downCommand(), a.versionCommand(),
 	)
 	completeFlags(c, flags)
 	for _, sub := range c.Commands() {

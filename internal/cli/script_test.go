@@ -85,6 +85,7 @@ type scene struct {
 	Policies map[vm.Path]vm.Policy
 	Blocks   map[vm.Name]clienttest.Block
 	Samples  []wire.Named[vm.Stats]
+	Events   clienttest.Events
 	Stops    bool // the statistics daemon, after the samples
 	Check    api.Check
 }
@@ -98,6 +99,7 @@ func fake(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &s))
 	tmp, old := paths.Tmp(ts.Getenv(paths.TmpEnv)), len(args) == 2
 	h := clienttest.NewHost(s.State)
+	h.SetEvents(s.Events)
 	for path, policy := range s.Policies {
 		h.SetPolicy(path, policy)
 	}

@@ -15,6 +15,7 @@
 //	content.go     SetBlock and DumpBlock: what carries the content of one
 //	stats.go       Stats: what unikernels have used
 //	check.go       Check: whether the daemon's records and files agree
+//	events.go      Events: what happened, and what happens
 //	state.go       State, from our daemon or put together from an old one's info
 //	console.go     Console: history and lines as they come
 //	history.go     where the history of a console ends

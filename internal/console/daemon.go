@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"net"
 	"slices"
@@ -32,13 +33,17 @@ type Daemon struct {
 
 	mu       sync.Mutex // guards what follows and all consoles but their feeds
 	consoles map[vm.Name]*console
+	tally    tally
 	clock    uint64 // counts the consoles that became inactive
 	closed   bool
 }
 
 // New returns a daemon without consoles, whose FIFOs lie below tmp.
 func New(log *slog.Logger, tmp paths.Tmp, limits Limits) *Daemon {
-	return &Daemon{log: log, tmp: tmp, limits: limits, consoles: map[vm.Name]*console{}}
+	return &Daemon{
+		log: log, tmp: tmp, limits: limits,
+		consoles: map[vm.Name]*console{}, tally: tally{added: map[vm.Path]int{}},
+	}
 }
 
 // Serve answers on l until ctx ends. What unikernels write from then on stays in
@@ -103,7 +108,7 @@ func (d *Daemon) attach(name vm.Name, src *source, allowed int) (unneeded *sourc
 		return src, nil, api.Errorf(api.Unavailable, "the console daemon is stopping")
 	}
 	c := d.find(name)
-	fresh := !c.added
+	fresh, inactive := !c.added, c.added && !c.active()
 	start, unneeded, err := c.attach(src)
 	if err != nil {
 		return unneeded, nil, api.Errorf(api.Unavailable, "the console of %s: %w", name, err)
@@ -111,7 +116,11 @@ func (d *Daemon) attach(name vm.Name, src *source, allowed int) (unneeded *sourc
 	if start {
 		d.drains.Go(func() { d.drain(c, src) })
 	}
+	if inactive {
+		d.tally.inactive--
+	}
 	if fresh {
+		d.tally.add(name.Path())
 		gone = d.evict(name.Path(), allowed)
 	}
 	return unneeded, gone, nil
@@ -130,30 +139,33 @@ func (d *Daemon) find(name vm.Name) *console {
 // evict removes an inactive console if its path has more than it may, or if
 // there are too many altogether, and returns it.
 func (d *Daemon) evict(path vm.Path, allowed int) *console {
-	var siblings, inactive []holder
-	for _, c := range d.consoles {
-		if !c.added {
-			continue
-		}
-		h := holder{c.name, c.active(), c.ended}
-		if c.name.Path() == path {
-			siblings = append(siblings, h)
-		}
-		if !c.active() {
-			inactive = append(inactive, h)
-		}
+	var name vm.Name
+	var found bool
+	if d.tally.added[path] > allowed {
+		name, found = victim(d.holders(func(n vm.Name) bool { return n.Path() == path }))
 	}
-	name, found := victim(siblings, allowed)
-	if !found {
-		name, found = victim(inactive, d.limits.Inactive)
+	if !found && d.tally.inactive > d.limits.Inactive {
+		name, found = victim(d.holders(func(vm.Name) bool { return true }))
 	}
 	if !found {
 		return nil
 	}
 	c := d.consoles[name]
 	delete(d.consoles, name)
+	d.tally.drop(name.Path())
 	d.log.Info("console goes: there are too many", "name", name, "allowed", allowed)
 	return c
+}
+
+// holders returns those consoles that were added and that match.
+func (d *Daemon) holders(match func(vm.Name) bool) iter.Seq[holder] {
+	return func(yield func(holder) bool) {
+		for n, c := range d.consoles {
+			if c.added && match(n) && !yield(holder{n, c.active(), c.ended}) {
+				return
+			}
+		}
+	}
 }
 
 // subscribe adds a subscriber to a console; known is false if no unikernel of

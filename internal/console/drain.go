@@ -55,6 +55,7 @@ func (d *Daemon) next(c *console) *source {
 	if next == nil {
 		d.clock++
 		c.ended = d.clock
+		d.tally.inactive++
 	}
 	return next
 }

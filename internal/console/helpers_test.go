@@ -89,6 +89,7 @@ func (r *rig) serve(limits Limits) {
 // stop ends the daemon.
 func (r *rig) stop() {
 	r.once.Do(func() {
+		r.checkTally()
 		r.cancel()
 		select {
 		case err := <-r.done:
@@ -99,6 +100,25 @@ func (r *rig) stop() {
 			r.t.Error("the daemon does not end")
 		}
 	})
+}
+
+// checkTally counts again what the daemon counts as it goes.
+func (r *rig) checkTally() {
+	d := r.daemon
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	want := tally{added: map[vm.Path]int{}}
+	for n, c := range d.consoles {
+		if c.added {
+			want.add(n.Path())
+		}
+		if c.added && !c.active() {
+			want.inactive++
+		}
+	}
+	if diff := cmp.Diff(want, d.tally, cmp.AllowUnexported(tally{})); diff != "" {
+		r.t.Errorf("the tally is wrong (-want +got):\n%s", diff)
+	}
 }
 
 type testWriter struct{ t testing.TB }

@@ -51,10 +51,17 @@ func (h *Host) adopt(ctx context.Context) error {
 			cold = append(cold, u)
 		}
 	}
+	h.hostUp(len(records)-len(cold), len(cold))
 	if err := client.Watch(ctx); err != nil {
 		return err
 	}
 	h.removeStrays(has, true)
+	if err := h.removeTaps(has); err != nil {
+		return err
+	}
+	if err := h.removeGroups(); err != nil {
+		return err
+	}
 	if err := h.removeFIFOs(); err != nil {
 		return err
 	}
@@ -104,11 +111,12 @@ func (h *Host) take(record store.Unikernel, p keeper.Process, found bool) *unit 
 	}
 	h.units[record.Name] = u
 	h.refs[record.Image]++
-	for _, e := range h.restoreClaim(record.Name, record.Config.Arguments) {
+	for _, e := range h.restoreClaim(record) {
 		h.log.Warn("a unikernel exceeds a policy; it is kept", "unikernel", record.Name, "error", e)
 	}
 	if found {
 		u.run = &run{id: p.ID, unit: u, uid: p.UID, taps: decodeTaps(p.Note), process: p, exited: make(chan struct{})}
+		u.run.ports = recordedPorts(record, u.run.taps)
 		h.runs[p.ID] = u.run
 	}
 	h.mu.Unlock()
@@ -191,6 +199,9 @@ func (h *Host) removeStray(p keeper.Process, first bool) {
 	h.runs[p.ID] = r
 	h.mu.Unlock()
 	h.abandon(r)
+	if p.Running() {
+		h.removedLeftover(name, "stopped process %d, which belonged to no unikernel", p.PID)
+	}
 }
 
 // removeFIFOs removes FIFOs that belong to nobody.
@@ -207,7 +218,10 @@ func (h *Host) removeFIFOs() error {
 		path := filepath.Join(h.cfg.Tmp.FIFOs(), e.Name())
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			h.log.Warn("cannot remove a FIFO that belongs to nobody", "error", err)
+			continue
 		}
+		h.cfg.Steps.Done("FIFO of nobody removed")
+		h.removedLeftover(n, "removed the console %s, which belonged to nobody", e.Name())
 	}
 	return nil
 }
@@ -273,7 +287,9 @@ func (h *Host) Shutdown(ctx context.Context) (stopped int, err error) {
 		}
 	}
 	h.log.Info("stopped all unikernels", "stopped", stopped)
-	return stopped, errors.Join(errs...)
+	err = errors.Join(errs...)
+	h.hostDown(ctx, stopped, err)
+	return stopped, err
 }
 
 // shutDown halts the unikernel of that name, and reports whether it ran.

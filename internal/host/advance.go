@@ -74,8 +74,10 @@ func (h *Host) startAgain(ctx context.Context, u *unit) error {
 	}
 	if err != nil {
 		h.log.Warn("cannot start", "unikernel", u.record.Name, "error", err)
+		h.startedAgain(u, err)
 		return errors.Join(err, h.advance(ctx, u, lifecycle.StartFailed{}))
 	}
+	h.startedAgain(u, nil)
 	return h.advance(ctx, u, lifecycle.Started{})
 }
 
@@ -133,7 +135,7 @@ func (h *Host) settle(ctx context.Context, r *run) error {
 		return nil // it was settled before
 	}
 	exit := exitOf(r.exit)
-	decision, reason := u.judge(r)
+	decision, reason := u.judge(r, h.lackOfMemory(r))
 	if decision == vm.WithoutName {
 		if err := h.dropName(u); err != nil {
 			return err
@@ -142,7 +144,15 @@ func (h *Host) settle(ctx context.Context, r *run) error {
 	event := lifecycle.Ended{Decision: decision, Ran: r.exit.Ran}
 	h.noteEnd(u, event, store.End{ID: u.record.ID, Run: r.id, At: r.exit.Ended, Exit: exit, Reason: reason})
 	h.log.Info("ended", "unikernel", u.record.Name, "exit", exit, "reason", reason, "again", decision != vm.Drop)
-	return h.advance(ctx, u, event)
+	h.event(endEvent(r, exit, reason))
+	unasked := u.state.Phase != lifecycle.Stopping
+	if err := h.advance(ctx, u, event); err != nil {
+		return err
+	}
+	if unasked && decision == vm.Drop {
+		h.dropped(u, r)
+	}
+	return nil
 }
 
 // settleLate settles the end of a run that nobody waits for. A unit that was to
@@ -164,8 +174,9 @@ func (h *Host) settleLate(r *run) error {
 	return h.startAgain(h.ctx, u)
 }
 
-// judge says what is to become of u, whose run r has ended, and why it ended.
-func (u *unit) judge(r *run) (vm.Decision, string) {
+// judge says what is to become of u, whose run r has ended, and why it ended:
+// for lack of memory, if lack is not empty.
+func (u *unit) judge(r *run, lack string) (vm.Decision, string) {
 	exit := exitOf(r.exit)
 	stopping := u.state.Phase == lifecycle.Stopping
 	switch {
@@ -179,6 +190,9 @@ func (u *unit) judge(r *run) (vm.Decision, string) {
 	ended := vm.Ended{Exit: exit, NameAdded: u.record.Config.AddName && !u.record.NoName}
 	fail := u.record.Config.Fail
 	decision, reason := fail.Decide(ended), exit.Reason()
+	if lack != "" {
+		reason = lack
+	}
 	if decision == vm.Drop && fail.Why(ended) != "" {
 		reason += "; " + fail.Why(ended)
 	}
@@ -221,6 +235,7 @@ func (h *Host) free(ctx context.Context, u *unit) {
 		h.log.Warn("the keeper does not forget", "unikernel", u.record.Name, "error", err)
 	}
 	h.cfg.Steps.Done("process forgotten")
+	h.removeGroup(r.id)
 	if err := os.Remove(h.cfg.Tmp.FIFO(u.record.Name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		h.log.Warn("cannot remove the console's FIFO", "unikernel", u.record.Name, "error", err)
 	}
@@ -236,6 +251,7 @@ func (h *Host) free(ctx context.Context, u *unit) {
 
 // wait arranges for the next start of u.
 func (h *Host) wait(u *unit, delay time.Duration) {
+	h.willStart(u, delay)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	u.timer = time.AfterFunc(delay, func() { h.do(func() { h.wake(u) }) })

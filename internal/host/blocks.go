@@ -38,7 +38,8 @@ func (h *Host) Blocks(n vm.Name) ([]BlockDevice, error) {
 }
 
 // AddBlock makes a block device of size MB, full of zeros.
-func (h *Host) AddBlock(ctx context.Context, n vm.Name, size int) error {
+func (h *Host) AddBlock(ctx context.Context, n vm.Name, size int) (err error) {
+	defer func() { h.Refused(ctx, "create-block", n, err) }()
 	unlock, err := h.lockBlock(ctx, n)
 	if err != nil {
 		return err
@@ -59,11 +60,13 @@ func (h *Host) AddBlock(ctx context.Context, n vm.Name, size int) error {
 		return blockError(err)
 	}
 	h.log.Info("block device added", "name", n, "size", size)
+	h.done(ctx, api.EventBlockAdded, n, fmt.Sprintf("%d MB", size))
 	return nil
 }
 
 // RemoveBlock removes a block device that no unikernel has.
-func (h *Host) RemoveBlock(ctx context.Context, n vm.Name) error {
+func (h *Host) RemoveBlock(ctx context.Context, n vm.Name) (err error) {
+	defer func() { h.Refused(ctx, "destroy-block", n, err) }()
 	unlock, err := h.lockBlock(ctx, n)
 	if err != nil {
 		return err
@@ -77,12 +80,14 @@ func (h *Host) RemoveBlock(ctx context.Context, n vm.Name) error {
 	}
 	h.releaseBlock(n)
 	h.log.Info("block device removed", "name", n)
+	h.done(ctx, api.EventBlockRemoved, n, "")
 	return nil
 }
 
 // SetBlock replaces the content of a block device that no unikernel has. If that
 // fails the old content stays.
-func (h *Host) SetBlock(ctx context.Context, n vm.Name, content io.Reader, compressed bool) error {
+func (h *Host) SetBlock(ctx context.Context, n vm.Name, content io.Reader, compressed bool) (err error) {
+	defer func() { h.Refused(ctx, "set-block", n, err) }()
 	unlock, err := h.lockBlock(ctx, n)
 	if err != nil {
 		return err
@@ -95,6 +100,7 @@ func (h *Host) SetBlock(ctx context.Context, n vm.Name, content io.Reader, compr
 		return blockError(err)
 	}
 	h.log.Info("block device set", "name", n)
+	h.done(ctx, api.EventBlockSet, n, "")
 	return nil
 }
 

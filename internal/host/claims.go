@@ -5,39 +5,50 @@ import (
 
 	"albatross/internal/api"
 	"albatross/internal/policy"
+	"albatross/internal/store"
 	"albatross/internal/vm"
 )
 
-// claim is what a unit is about to use of the host: its share of the policies and
-// its block devices. It is made before anything is done, so that operations which
-// run beside each other cannot promise the same thing twice.
+// claim is what a unit is about to use of the host: its share of the policies,
+// its block devices, its addresses. It is made before anything is done, so that
+// operations which run beside each other cannot promise the same thing twice.
 type claim struct {
 	host    *Host
 	name    vm.Name
 	share   *policy.Replacement
 	devices map[vm.Name]bool // that the unit has asked for
 	before  map[vm.Name]bool // that the unit it replaces has
+	wanted  map[address]string
+	had     map[address]string // by the unit it replaces
 }
 
-// claim claims what a unikernel n with these arguments uses, in place of what one
-// of that name has. Until the claim is settled both can be started. Arguments
+// claim claims what a unikernel with this record uses, in place of what one of
+// that name has. Until the claim is settled both can be started. Arguments
 // without CPUs get those that are least used.
-func (h *Host) claim(n vm.Name, a *vm.Arguments) (*claim, error) {
+func (h *Host) claim(record *store.Unikernel) (*claim, error) {
+	n, a := record.Name, &record.Config.Arguments
 	devices, err := deviceNames(n, *a)
 	if err != nil {
 		return nil, api.Errorf(api.Invalid, "%w", err)
+	}
+	wanted, err := addressesOf(*record)
+	if err != nil {
+		return nil, err
 	}
 	if err := h.refreshBridges(*a); err != nil {
 		return nil, err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	c := &claim{host: h, name: n, devices: devices, before: map[vm.Name]bool{}}
+	c := &claim{host: h, name: n, devices: devices, before: map[vm.Name]bool{}, wanted: wanted, had: h.addresses.of(n)}
 	for d := range devices {
 		if owner, used := h.devices[d]; used && owner != n {
 			return nil, api.Errorf(api.InUse, "block device %s is in use by %s", d, owner).
 				Hinted("a block device can be used by one unikernel at a time")
 		}
+	}
+	if err := h.addresses.check(n, wanted); err != nil {
+		return nil, err
 	}
 	if len(a.CPUs) == 0 {
 		if a.CPUs, err = h.tree.Place(n, a.NumCPUs); err != nil {
@@ -55,6 +66,7 @@ func (h *Host) claim(n vm.Name, a *vm.Arguments) (*claim, error) {
 	for d := range devices {
 		h.devices[d] = n
 	}
+	h.addresses.take(n, wanted)
 	return c, nil
 }
 
@@ -78,6 +90,7 @@ func deviceNames(n vm.Name, a vm.Arguments) (map[vm.Name]bool, error) {
 func (c *claim) done() {
 	c.share.Done()
 	c.drop(c.before, c.devices)
+	c.host.addresses.drop(c.name, c.had, c.wanted)
 }
 
 // undo leaves the unikernel what it had.
@@ -86,6 +99,8 @@ func (c *claim) undo() {
 	defer c.host.mu.Unlock()
 	c.share.Undo()
 	c.drop(c.devices, c.before)
+	c.host.addresses.drop(c.name, c.wanted, nil)
+	c.host.addresses.take(c.name, c.had)
 }
 
 // drop gives back devices but those to keep. Host.mu is held.
@@ -99,7 +114,8 @@ func (c *claim) drop(devices, keep map[vm.Name]bool) {
 
 // restoreClaim enters what a recorded unikernel uses, and says what that exceeds.
 // Host.mu is held.
-func (h *Host) restoreClaim(n vm.Name, a vm.Arguments) []*policy.Error {
+func (h *Host) restoreClaim(record store.Unikernel) []*policy.Error {
+	n, a := record.Name, record.Config.Arguments
 	devices, err := deviceNames(n, a)
 	if err != nil {
 		h.log.Warn("a record has strange block devices", "unikernel", n, "error", err)
@@ -107,6 +123,7 @@ func (h *Host) restoreClaim(n vm.Name, a vm.Arguments) []*policy.Error {
 	for d := range devices {
 		h.devices[d] = n
 	}
+	h.restoreAddresses(record)
 	return h.tree.RestoreUnikernel(n, policy.DemandOf(a))
 }
 
@@ -118,6 +135,7 @@ func (h *Host) releaseClaim(n vm.Name) {
 			delete(h.devices, d)
 		}
 	}
+	h.addresses.drop(n, h.addresses.of(n), nil)
 }
 
 // policyError tells a client which policy does not allow something.

@@ -20,7 +20,8 @@ import (
 // durable. With force, one of the same name is replaced: everything about the
 // new one is checked first, and if it cannot start the old one is started again.
 // The staged image stays the caller's to discard.
-func (h *Host) Create(ctx context.Context, n vm.Name, cfg vm.Config, st *image.Staged, force bool) error {
+func (h *Host) Create(ctx context.Context, n vm.Name, cfg vm.Config, st *image.Staged, force bool) (err error) {
+	defer func() { h.Refused(ctx, "create", n, err) }()
 	over, err := h.mayStart()
 	if err != nil {
 		return err
@@ -52,6 +53,11 @@ func (h *Host) Create(ctx context.Context, n vm.Name, cfg vm.Config, st *image.S
 		return err
 	}
 	h.log.Info("created", "unikernel", n, "target", im.Target, "memory", cfg.Memory, "image", st.Digest())
+	kind := api.EventCreated
+	if old != nil {
+		kind = api.EventReplaced
+	}
+	h.ran(ctx, kind, record)
 	return nil
 }
 
@@ -77,7 +83,7 @@ func (h *Host) replace(ctx context.Context, old *unit, record store.Unikernel) (
 	if err := h.checkBridges(record.Config.Arguments); err != nil {
 		return err
 	}
-	c, err := h.claim(record.Name, &record.Config.Arguments)
+	c, err := h.claim(&record)
 	if err != nil {
 		return err
 	}
@@ -205,7 +211,8 @@ func deviceError(err error) error {
 // Restart stops a unikernel and starts it again, with new arguments if a is not
 // nil. Like Create with force it checks first and puts the old one back if the
 // new one cannot start.
-func (h *Host) Restart(ctx context.Context, n vm.Name, a *vm.Arguments) error {
+func (h *Host) Restart(ctx context.Context, n vm.Name, a *vm.Arguments) (err error) {
+	defer func() { h.Refused(ctx, "restart", n, err) }()
 	over, err := h.mayStart()
 	if err != nil {
 		return err
@@ -242,6 +249,7 @@ func (h *Host) Restart(ctx context.Context, n vm.Name, a *vm.Arguments) error {
 		return err
 	}
 	h.log.Info("restarted", "unikernel", n)
+	h.ran(ctx, api.EventRestarted, record)
 	return nil
 }
 
@@ -251,6 +259,7 @@ func notFound(n vm.Name) error {
 
 // Destroy stops a unikernel and forgets it. It returns what it was doing.
 func (h *Host) Destroy(ctx context.Context, n vm.Name) (was lifecycle.Phase, err error) {
+	defer func() { h.Refused(ctx, "destroy", n, err) }()
 	unlock, err := h.names.lock(ctx, n)
 	if err != nil {
 		return 0, err
@@ -268,5 +277,6 @@ func (h *Host) Destroy(ctx context.Context, n vm.Name) (was lifecycle.Phase, err
 		return was, fmt.Errorf("destroying %s: it is %v still", n, u.state.Phase)
 	}
 	h.log.Info("destroyed", "unikernel", n)
+	h.done(ctx, api.EventDestroyed, n, "")
 	return was, nil
 }

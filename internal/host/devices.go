@@ -20,8 +20,8 @@ type device struct {
 	fd       *linux.FD
 	isNet    bool
 	net      vm.NetInfo
-	tap      string
-	mtu      int
+	tap      Tap
+	bridge   hostnet.Bridge // that the tap is on
 	block    vm.BlockInfo
 	capacity uint64 // of a block device, bytes
 }
@@ -151,8 +151,9 @@ func (h *Host) openNet(record store.Unikernel, net vm.Net) (device, error) {
 		return device{}, bridgeError(err)
 	}
 	h.cfg.Steps.Done("tap made")
+	end := Tap{Interface: net.Name, Tap: tap.Name, Index: tap.Index, MTU: tap.MTU}
 	info := vm.NetInfo{Name: net.Name, Bridge: net.HostBridge(), MAC: netMAC(record, net)}
-	return device{fd: tap.FD, isNet: true, net: info, tap: tap.Name, mtu: tap.MTU}, nil
+	return device{fd: tap.FD, isNet: true, net: info, tap: end, bridge: tap.Bridge}, nil
 }
 
 // openBlock opens the block device that n means by b, for one unikernel: it

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"albatross/internal/api"
 	"albatross/internal/block"
+	"albatross/internal/cgroup"
+	"albatross/internal/events"
 	"albatross/internal/hostnet"
 	"albatross/internal/image"
 	"albatross/internal/keeper"
@@ -30,23 +33,31 @@ type Config struct {
 	HVT      string // the program albatross-hvt; empty: hvt unikernels cannot run
 	MaxImage int64  // bytes of an unpacked image
 
+	// CgroupRoot is where control groups are made, relative to the top of each
+	// hierarchy; empty: unikernels run without.
+	CgroupRoot string
+
 	// Steps is told what was done last, wherever a crash may come before what
 	// is done next; nil but in tests.
-	Steps steps.Steps
+	Steps steps.Steps `json:"-"`
 }
 
 // Host runs unikernels. Its methods may be called from any goroutine.
 type Host struct {
 	cfg     Config
 	log     *slog.Logger
-	lock    *os.File
+	locks   []*os.File // of both directories: no other daemon may touch what is in them
 	store   *store.Store
 	images  *image.Store
 	net     *hostnet.Net
+	links   *hostnet.Watch // nil: the network cannot be watched
 	keeper  *keeperLink
 	console *consoleLink
 	blocks  *block.Store
+	events  *events.Log // nil until it is opened
+	up      bool        // the event log was told that the daemon began
 	uids    uids
+	groups  *cgroup.Root // nil: there are no control groups
 	null    *linux.FD
 	cpus    vm.Set[int] // that the host has
 
@@ -59,15 +70,16 @@ type Host struct {
 	policies   sync.Mutex     // held while a policy changes, in the tree and in the store
 	starts     sync.WaitGroup // operations that may start something
 
-	mu      sync.Mutex
-	units   map[vm.Name]*unit     // guarded by mu
-	runs    map[string]*run       // guarded by mu; by the keeper's id
-	refs    map[image.Digest]int  // guarded by mu; records and operations that need an image
-	tree    *policy.Tree          // guarded by mu
-	devices map[vm.Name]vm.Name   // guarded by mu; the unikernel that has a block device
-	ends    map[vm.Name]store.End // guarded by mu; how each ended last, some of those that are gone included
-	watches map[*Watch]bool       // guarded by mu
-	down    bool                  // guarded by mu; the host goes down
+	mu        sync.Mutex
+	units     map[vm.Name]*unit     // guarded by mu
+	runs      map[string]*run       // guarded by mu; by the keeper's id
+	refs      map[image.Digest]int  // guarded by mu; records and operations that need an image
+	tree      *policy.Tree          // guarded by mu
+	devices   map[vm.Name]vm.Name   // guarded by mu; the unikernel that has a block device
+	addresses addresses             // guarded by mu; of all units, and of what is about to be one
+	ends      map[vm.Name]store.End // guarded by mu; how each ended last, some of those that are gone included
+	watches   map[*Watch]bool       // guarded by mu
+	down      bool                  // guarded by mu; the host goes down
 }
 
 // unit is a unikernel that has a record, or is about to. Its fields are written
@@ -84,21 +96,23 @@ type unit struct {
 
 // run is one process of a unit.
 type run struct {
-	id      string
-	unit    *unit
-	uid     int
-	taps    []Tap
-	process keeper.Process // guarded by Host.mu until the start is over; no PID: the keeper has not answered
-	exited  chan struct{}  // closed when the process has ended
-	exit    keeper.Process // how; valid once exited is closed
-	lost    bool           // the keeper died, and the process with it; like exit
+	id       string
+	unit     *unit
+	uid      int
+	taps     []Tap
+	ports    []*port        // set before the run is its unit's; see there who uses them
+	problems []string       // guarded by Host.mu; what is wrong with its network, a sentence each
+	process  keeper.Process // guarded by Host.mu until the start is over; no PID: the keeper has not answered
+	exited   chan struct{}  // closed when the process has ended
+	exit     keeper.Process // how; valid once exited is closed
+	lost     bool           // the keeper died, and the process with it; like exit
 }
 
 // Open opens the directories, connects to the keeper, and takes over what runs.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Host, err error) {
 	h := &Host{
 		cfg: cfg, log: log,
-		units: map[vm.Name]*unit{}, runs: map[string]*run{}, refs: map[image.Digest]int{}, devices: map[vm.Name]vm.Name{},
+		units: map[vm.Name]*unit{}, runs: map[string]*run{}, refs: map[image.Digest]int{}, devices: map[vm.Name]vm.Name{}, addresses: addresses{},
 		watches: map[*Watch]bool{},
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -133,6 +147,8 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Host, err error
 	if err := h.adopt(ctx); err != nil {
 		return nil, fmt.Errorf("taking over what runs: %w", err)
 	}
+	settled := h.look() // so that what is told from now on is true
+	h.do(func() { h.watchNetwork(settled) })
 	return h, nil
 }
 
@@ -146,11 +162,8 @@ func (h *Host) openDirectories() (err error) {
 			return err
 		}
 	}
-	if h.lock, err = os.OpenFile(h.cfg.DB.Lock(), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+	if h.locks, err = lockAll(h.cfg.DB.Lock(), h.cfg.Tmp.Lock()); err != nil {
 		return err
-	}
-	if err := linux.FlockExclusive(h.lock); err != nil {
-		return fmt.Errorf("another albatrossd uses %s: %w", h.cfg.DB, err)
 	}
 	if h.store, err = store.Open(h.cfg.DB.State()); err != nil {
 		return err
@@ -158,8 +171,37 @@ func (h *Host) openDirectories() (err error) {
 	if h.images, err = image.OpenStore(h.cfg.DB.Images(), h.cfg.Steps); err != nil {
 		return err
 	}
-	h.blocks, err = block.Open(h.cfg.DB.Blocks(), h.cfg.Steps)
+	if h.blocks, err = block.Open(h.cfg.DB.Blocks(), h.cfg.Steps); err != nil {
+		return err
+	}
+	h.events, err = events.Open(h.cfg.DB.Events(), events.Options{Log: h.log})
 	return err
+}
+
+// lockAll takes the locks of directories, or none.
+func lockAll(files ...string) (locks []*os.File, err error) {
+	defer func() {
+		if err != nil {
+			for _, l := range locks {
+				err = errors.Join(err, l.Close())
+			}
+			locks = nil
+		}
+	}()
+	for _, file := range files {
+		l, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return locks, err
+		}
+		locks = append(locks, l)
+		switch err := linux.FlockExclusive(l); {
+		case errors.Is(err, linux.ErrLocked):
+			return locks, fmt.Errorf("another albatrossd uses %s: stop it first, or give this one directories of its own with --tmpdir and --dbdir", filepath.Dir(file))
+		case err != nil:
+			return locks, err
+		}
+	}
+	return locks, nil
 }
 
 // openHost opens what the host offers.
@@ -177,6 +219,9 @@ func (h *Host) openHost() error {
 	if h.net, err = hostnet.Open(); err != nil {
 		return err
 	}
+	if h.links, err = h.net.Watch(); err != nil {
+		h.log.Warn("the network is looked at from time to time only", "error", err)
+	}
 	cpus, err := linux.CPUs()
 	if err != nil {
 		return err
@@ -187,6 +232,9 @@ func (h *Host) openHost() error {
 		return err
 	}
 	h.tree = policy.New(root)
+	if err := h.openGroups(); err != nil {
+		return err
+	}
 	return h.openUIDs()
 }
 
@@ -217,18 +265,22 @@ func (h *Host) Close() error {
 	if h.keeper != nil {
 		h.keeper.close()
 	}
+	errs = append(errs, h.closeEvents())
 	if h.console != nil {
 		h.console.close()
+	}
+	if h.links != nil {
+		h.links.Close()
 	}
 	if h.net != nil {
 		errs = append(errs, h.net.Close())
 	}
-	errs = append(errs, h.null.Close())
+	errs = append(errs, h.closeGroups(), h.null.Close())
 	if h.store != nil {
 		errs = append(errs, h.store.Close())
 	}
-	if h.lock != nil {
-		errs = append(errs, h.lock.Close())
+	for _, l := range h.locks {
+		errs = append(errs, l.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -38,6 +38,13 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if spec := os.Getenv(stopSpec); spec != "" {
+		if err := serveStopped(spec); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(testutil.MainInNetns(m))
 }
 
@@ -65,8 +72,10 @@ func newWorld(t *testing.T) *world {
 	dir := testutil.TempDirShort(t)
 	w := &world{t: t, cfg: Config{
 		Tmp: paths.Tmp(filepath.Join(dir, "run")), DB: paths.DB(filepath.Join(dir, "db")), MaxImage: 64 << 20,
+		CgroupRoot: "albatross",
 	}}
 	must(t, os.MkdirAll(w.cfg.Tmp.Util(), 0o755))
+	t.Cleanup(w.dropGroups)
 	w.startKeeper()
 	t.Cleanup(w.stopKeeper)
 	w.open()
@@ -139,13 +148,14 @@ func (w *world) leftovers() error {
 	if errs = append(errs, err); len(records) > 0 {
 		errs = append(errs, fmt.Errorf("records are left: %v", records))
 	}
+	errs = append(errs, w.noGroups())
 	w.host.mu.Lock()
 	defer w.host.mu.Unlock()
 	w.host.uids.mu.Lock()
 	defer w.host.uids.mu.Unlock()
-	if len(w.host.runs)+len(w.host.refs)+len(w.host.uids.used)+len(w.host.devices) > 0 {
-		errs = append(errs, fmt.Errorf("runs %v, image references %v, user ids %v, devices %v are left",
-			w.host.runs, w.host.refs, w.host.uids.used, w.host.devices))
+	if len(w.host.runs)+len(w.host.refs)+len(w.host.uids.used)+len(w.host.devices)+len(w.host.addresses) > 0 {
+		errs = append(errs, fmt.Errorf("runs %v, image references %v, user ids %v, devices %v, addresses %v are left",
+			w.host.runs, w.host.refs, w.host.uids.used, w.host.devices, w.host.addresses))
 	}
 	if use := w.host.tree.Use(vm.Path{}); use.Unikernels > 0 || use.Memory > 0 {
 		errs = append(errs, fmt.Errorf("%+v is still reserved", use))

@@ -14,6 +14,7 @@ import (
 	"albatross/internal/api"
 	"albatross/internal/image"
 	"albatross/internal/linux"
+	"albatross/internal/vm"
 )
 
 // diskReserve is what an image must leave free on the disk, in bytes.
@@ -106,8 +107,11 @@ func (h *Host) collectImages() error {
 		return err
 	}
 	for _, d := range all {
+		needed := h.needs(d)
 		if err := h.removeUnused(d); err != nil {
 			h.log.Warn("cannot remove an unused image", "image", d, "error", err)
+		} else if !needed {
+			h.removedLeftover(vm.Name{}, "removed the image %v, which no unikernel had", d)
 		}
 	}
 	return nil

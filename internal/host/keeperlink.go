@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"albatross/internal/api"
+	"albatross/internal/cgroup"
 	"albatross/internal/keeper"
 )
 
@@ -123,16 +124,16 @@ func (l *keeperLink) close() {
 	}
 }
 
-// spawn starts the process of r. An answer of a keeper that is gone by now is an
+// spawn starts the process of r in a group, or in none. An answer of a keeper that is gone by now is an
 // error: whether r was among what was lost cannot be told any more.
-func (l *keeperLink) spawn(ctx context.Context, r *run, s keeper.Spawn, fds []int) error {
+func (l *keeperLink) spawn(ctx context.Context, r *run, g *cgroup.Group, s keeper.Spawn, fds []int) error {
 	c, err := l.get()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, keeperTime)
 	defer cancel()
-	p, err := c.Spawn(ctx, s, fds)
+	p, err := l.h.spawnIn(ctx, c, g, s, fds)
 	if err != nil {
 		return err
 	}

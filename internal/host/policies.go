@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 
+	"albatross/internal/api"
 	"albatross/internal/hostnet"
 	"albatross/internal/linux"
 	"albatross/internal/policy"
@@ -24,6 +25,7 @@ func (h *Host) Policies(path vm.Path) ([]policy.Entry, error) {
 // A change is durable when it returns. As with Albatross, whether the policy is of
 // use to anyone is for those to ask who make it.
 func (h *Host) SetPolicy(path vm.Path, p vm.Policy) (changed bool, err error) {
+	defer func() { h.Refused(h.ctx, "add-policy", vm.MakeName(path, ""), err) }()
 	h.policies.Lock()
 	defer h.policies.Unlock()
 	h.mu.Lock()
@@ -42,16 +44,18 @@ func (h *Host) SetPolicy(path vm.Path, p vm.Policy) (changed bool, err error) {
 	}
 	h.cfg.Steps.Done("policy written")
 	h.log.Info("policy set", "path", path)
+	h.done(h.ctx, api.EventPolicySet, vm.MakeName(path, ""), limits(p))
 	return true, nil
 }
 
 // RemovePolicy removes the policy of a path.
-func (h *Host) RemovePolicy(path vm.Path) error {
+func (h *Host) RemovePolicy(path vm.Path) (err error) {
+	defer func() { h.Refused(h.ctx, "remove-policy", vm.MakeName(path, ""), err) }()
 	h.policies.Lock()
 	defer h.policies.Unlock()
 	h.mu.Lock()
 	before, had := h.tree.Policy(path)
-	err := h.tree.Remove(path)
+	err = h.tree.Remove(path)
 	h.mu.Unlock()
 	if err != nil {
 		return policyError(err)
@@ -62,6 +66,7 @@ func (h *Host) RemovePolicy(path vm.Path) error {
 	}
 	h.cfg.Steps.Done("policy deleted")
 	h.log.Info("policy removed", "path", path)
+	h.done(h.ctx, api.EventPolicyRemoved, vm.MakeName(path, ""), "")
 	return nil
 }
 

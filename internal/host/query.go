@@ -63,6 +63,7 @@ func (h *Host) describe(u *unit) api.Unikernel {
 	}
 	if u.run != nil && u.state.Phase != lifecycle.Waiting {
 		d.PID, d.UID, d.Started = u.run.process.PID, u.run.uid, u.run.process.Started
+		d.Problems = append(d.Problems, u.run.problems...)
 	}
 	return d
 }

@@ -24,7 +24,7 @@ func (h *Host) sptProgram(l *launch) (*program, error) {
 	for _, d := range l.devices {
 		c.Devices = append(c.Devices, image.Attachment{
 			Handle: d.handle, FD: int32(d.fd.Int()),
-			Capacity: d.capacity, SectorSize: uint16(d.block.SectorSize), MAC: d.net.MAC, MTU: uint16(d.mtu),
+			Capacity: d.capacity, SectorSize: uint16(d.block.SectorSize), MAC: d.net.MAC, MTU: uint16(d.tap.MTU),
 		})
 	}
 	p, err := spt.Build(c)

@@ -91,6 +91,7 @@ func (h *Host) start(ctx context.Context, u *unit) (err error) {
 	defer h.mu.Unlock()
 	u.run = r
 	u.nets, u.blocks = describe(l.devices)
+	r.ports, r.problems = l.ports()
 	h.tell(r, true)
 	return nil
 }
@@ -181,7 +182,12 @@ func (h *Host) spawn(ctx context.Context, u *unit, p *program, taps []Tap, back 
 	for _, arg := range p.argv {
 		s.Argv = append(s.Argv, []byte(arg))
 	}
-	if err := h.keeper.spawn(ctx, r, s, p.fds); err != nil {
+	g, err := h.makeGroup(r)
+	if err == nil {
+		defer h.closing("a control group", g.Close)
+		err = h.keeper.spawn(ctx, r, g, s, p.fds)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", u.record.Name, err)
 	}
 	h.cfg.Steps.Done("process started")
@@ -217,6 +223,7 @@ func (h *Host) tryAbandon(r *run) bool {
 	if err != nil && !errors.Is(err, keeper.ErrUnknown) {
 		return false
 	}
+	h.cfg.Steps.Done("unwanted process signalled")
 	if err == nil {
 		timer := time.NewTimer(endTime)
 		defer timer.Stop()
@@ -230,6 +237,8 @@ func (h *Host) tryAbandon(r *run) bool {
 	if err := h.keeper.forget(ctx, r.id); err != nil && !errors.Is(err, keeper.ErrUnknown) {
 		return false
 	}
+	h.cfg.Steps.Done("unwanted process forgotten")
+	h.removeGroup(r.id)
 	h.uids.release(r.uid)
 	h.mu.Lock()
 	defer h.mu.Unlock()

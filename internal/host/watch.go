@@ -10,6 +10,8 @@ import (
 type Tap struct {
 	Interface string // what the unikernel calls it
 	Tap       string // what the host calls it
+	Index     int    `json:",omitempty"` // the kernel's number for the tap; 0: not noted
+	MTU       int    `json:",omitempty"` // bytes, as the unikernel was told; 0: not noted
 }
 
 // taps returns the taps of the devices.
@@ -17,7 +19,7 @@ func (l *launch) taps() []Tap {
 	var taps []Tap
 	for _, d := range l.devices {
 		if d.isNet {
-			taps = append(taps, Tap{d.net.Name, d.tap})
+			taps = append(taps, d.tap)
 		}
 	}
 	return taps

@@ -85,3 +85,29 @@ func BenchmarkCreateAndCloseTap(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkSurvey looks at a host with a thousand taps.
+func BenchmarkSurvey(b *testing.B) {
+	n := open(b)
+	testutil.AddBridge(b, "service", "10.0.0.1/24")
+	var taps []*Tap
+	defer func() {
+		var group sync.WaitGroup
+		for _, dev := range taps {
+			group.Go(func() { dev.Close() })
+		}
+		group.Wait()
+	}()
+	for range 1000 {
+		dev, err := n.CreateTap("service")
+		if err != nil {
+			b.Fatal(err)
+		}
+		taps = append(taps, dev)
+	}
+	for b.Loop() {
+		if s, err := n.Survey(); err != nil || len(s.Ports) != len(taps) {
+			b.Fatalf("%d ports, %v", len(s.Ports), err)
+		}
+	}
+}

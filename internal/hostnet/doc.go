@@ -24,12 +24,19 @@
 //     unikernel is another matter and not set here.
 //   - Offloads are off; see internal/tap.
 //
+// A tap outlives the bridge it is on: it is on none then, and works again once
+// Attach has put it on one. So that nobody has to ask all the time, Watch says
+// when to look:
+//
+//	kernel ── RTNLGRP_LINK ──▶ Watch ── "look again" ──▶ Survey ──▶ Attach
+//
 // The way to a tap is short, as each step takes the kernel's one lock for
 // network configuration:
 //
 //	RTM_GETLINK bridge   → index, MTU
 //	TUNSETIFF            → name, descriptor      (internal/tap)
 //	disable_ipv6 = 1
+//	SIOCGIFINDEX, SIOCGIFMTU
 //	RTM_SETLINK tap      address, MTU, master, up: one message instead of
 //	                     four. The kernel sets address and MTU before master,
 //	                     so the bridge never sees those the tap was made with

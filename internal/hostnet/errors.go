@@ -13,9 +13,11 @@ var (
 	ErrBridgeFull = fmt.Errorf("the bridge is full: it takes no more than %d ports", MaxPorts)
 )
 
-// ErrNotOurs is returned by RemoveTap for a name that this project does not
-// give to taps.
-var ErrNotOurs = errors.New("not the name of a tap made by albatross")
+// Reasons for which a tap is left alone.
+var (
+	ErrNotOurs = errors.New("it is no tap made by albatross")
+	ErrOnOther = errors.New("it is on another bridge")
+)
 
 // BridgeError says which bridge cannot be used and why.
 type BridgeError struct {

@@ -80,8 +80,8 @@ func TestBridges(t *testing.T) {
 	setMTU(t, "backend", 9000)
 	dev := create(t, n, "backend")
 	want := []Bridge{
-		{Name: "backend", Index: attrs(t, "backend").Index, MTU: 9000},
-		{Name: "service", Index: attrs(t, "service").Index, MTU: 1500},
+		{Name: "backend", Index: attrs(t, "backend").Index, MTU: 9000, Up: true},
+		{Name: "service", Index: attrs(t, "service").Index, MTU: 1500, Up: true},
 	}
 	got, err := n.Bridges()
 	if err != nil {
@@ -160,7 +160,7 @@ func TestCreateTap(t *testing.T) {
 	testutil.AddBridge(t, "service", "10.0.0.1/24")
 	setMTU(t, "service", 9000)
 	dev := create(t, n, "service")
-	if dev.Name != "vmmtap0" || dev.MTU != 9000 || dev.Bridge != "service" {
+	if dev.Name != "vmmtap0" || dev.MTU != 9000 || dev.Bridge.Name != "service" || !dev.Bridge.Up {
 		t.Errorf("made %+v", dev)
 	}
 	got := attrs(t, dev.Name)
@@ -407,7 +407,7 @@ func TestFullBridge(t *testing.T) {
 func TestLeftovers(t *testing.T) {
 	n := open(t)
 	testutil.AddBridge(t, "service", "")
-	persistent := func(name string, mode netlink.TuntapMode) {
+	persistent := func(name string, mode netlink.TuntapMode, address []byte) {
 		t.Helper()
 		la := netlink.NewLinkAttrs()
 		la.Name = name
@@ -415,14 +415,16 @@ func TestLeftovers(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = tap.Remove(name) })
-		if err := n.route.change(name, change{up: true}); err != nil {
+		if err := n.route.change(name, change{address: address, up: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, name := range []string{"vmmtap10", "vmmtap9", "vmmtap8", "vmmtap007", "vmmtap", "vmmtapx", "tap0"} {
-		persistent(name, netlink.TUNTAP_MODE_TAP)
+		persistent(name, netlink.TUNTAP_MODE_TAP, TapMAC[:])
 	}
-	persistent("vmmtap7", netlink.TUNTAP_MODE_TUN)
+	persistent("vmmtap11", netlink.TUNTAP_MODE_TAP, nil)
+	persistent("vmmtap12", netlink.TUNTAP_MODE_TAP, []byte{0xfe, 0xff, 0xff, 0xff, 0xff, 0xfe})
+	persistent("vmmtap7", netlink.TUNTAP_MODE_TUN, nil)
 	defer netlink.LinkDel(&netlink.Dummy{LinkAttrs: *attrs(t, "vmmtap7")})
 	used, err := tap.Attach("vmmtap8")
 	if err != nil {
@@ -447,6 +449,7 @@ func TestLeftovers(t *testing.T) {
 	for name, want := range map[string]error{
 		"vmmtap9": tap.ErrNotFound, "vmmtap8": tap.ErrBusy, ours.Name: tap.ErrBusy, "tap0": ErrNotOurs,
 		"vmmtap007": ErrNotOurs, "lo": ErrNotOurs, "vmmtap%d": ErrNotOurs, "vmmtap-1": ErrNotOurs, "": ErrNotOurs,
+		"vmmtap7": ErrNotOurs, "vmmtap11": ErrNotOurs, "vmmtap12": ErrNotOurs,
 	} {
 		if err := n.RemoveTap(name); !errors.Is(err, want) {
 			t.Errorf("removal of %q: %v, want %v", name, err, want)
@@ -454,7 +457,7 @@ func TestLeftovers(t *testing.T) {
 	}
 	ours.Close()
 	used.Close()
-	for _, name := range []string{"vmmtap8", "vmmtap007", "vmmtap", "vmmtapx", "tap0"} {
+	for _, name := range []string{"vmmtap8", "vmmtap007", "vmmtap", "vmmtapx", "tap0", "vmmtap11", "vmmtap12"} {
 		attrs(t, name) // still there
 		if err := tap.Remove(name); err != nil {
 			t.Error(err)

@@ -23,6 +23,8 @@ type link struct {
 	master  int    // index of the bridge it is on, or 0
 	kind    string // "" for hardware
 	carrier bool   // for a tap: a process is attached
+	up      bool   // IFF_UP: set up by the administrator
+	address string // the bytes of its MAC address
 
 	tap        bool // of kind "tun", and not a tun in the narrow sense
 	persistent bool // tap or tun only
@@ -33,11 +35,14 @@ func parseLink(message []byte) (link, error) {
 	if len(message) < syscall.SizeofIfInfomsg {
 		return link{}, fmt.Errorf("interface message of %d bytes is too short", len(message))
 	}
-	l := link{index: int(nl.DeserializeIfInfomsg(message).Index)}
+	head := nl.DeserializeIfInfomsg(message)
+	l := link{index: int(head.Index), up: head.Flags&syscall.IFF_UP != 0}
 	err := eachAttr(message[syscall.SizeofIfInfomsg:], func(kind uint16, value []byte) error {
 		switch kind {
 		case syscall.IFLA_IFNAME:
 			l.name = attrString(value)
+		case syscall.IFLA_ADDRESS:
+			l.address = string(value)
 		case syscall.IFLA_MTU:
 			l.mtu = int(attrUint32(value))
 		case syscall.IFLA_MASTER:

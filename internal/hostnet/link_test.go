@@ -28,12 +28,16 @@ func tunMessage() []byte {
 		nl.NewRtAttr(syscall.IFLA_IFNAME, nl.ZeroTerminated("vmmtap3")),
 		nl.NewRtAttr(syscall.IFLA_MTU, nl.Uint32Attr(9000)),
 		nl.NewRtAttr(syscall.IFLA_MASTER, nl.Uint32Attr(5)),
+		nl.NewRtAttr(syscall.IFLA_ADDRESS, TapMAC[:]),
 		nl.NewRtAttr(iflaCarrier, nl.Uint8Attr(1)),
 		info)
 }
 
 func TestParseLink(t *testing.T) {
-	want := link{name: "vmmtap3", index: 7, mtu: 9000, master: 5, kind: "tun", carrier: true, tap: true, persistent: true}
+	want := link{
+		name: "vmmtap3", index: 7, mtu: 9000, master: 5, address: string(TapMAC[:]),
+		kind: "tun", carrier: true, tap: true, persistent: true,
+	}
 	if got, err := parseLink(tunMessage()); got != want || err != nil {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -33,8 +33,14 @@ func (n *Net) Close() error {
 // Bridge is one of the host's bridges.
 type Bridge struct {
 	Name  string
-	Index int // the kernel's number for the interface, never used twice
-	MTU   int // in bytes; what taps on it get
+	Index int  // the kernel's number for the interface, never used twice
+	MTU   int  // in bytes; what taps on it get
+	Up    bool // one that is not carries no frames, but takes ports
+}
+
+// bridge returns l, which is one, as other packages see it.
+func (l link) bridge() Bridge {
+	return Bridge{Name: l.name, Index: l.index, MTU: l.mtu, Up: l.up}
 }
 
 // MaxPorts is how many interfaces fit on a bridge (BR_MAX_PORTS of Linux'
@@ -49,7 +55,7 @@ func (n *Net) Bridges() ([]Bridge, error) {
 	}
 	bridges := make([]Bridge, 0, len(links))
 	for _, l := range links {
-		bridges = append(bridges, Bridge{Name: l.name, Index: l.index, MTU: l.mtu})
+		bridges = append(bridges, l.bridge())
 	}
 	slices.SortFunc(bridges, func(a, b Bridge) int { return strings.Compare(a.Name, b.Name) })
 	return bridges, nil
@@ -62,7 +68,7 @@ func (n *Net) Bridge(name string) (Bridge, error) {
 	if err != nil {
 		return Bridge{}, err
 	}
-	return Bridge{Name: l.name, Index: l.index, MTU: l.mtu}, nil
+	return l.bridge(), nil
 }
 
 // Ports returns how many interfaces are attached to a bridge, at most MaxPorts.

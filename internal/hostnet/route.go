@@ -71,11 +71,25 @@ func (s *routeSocket) request(command, flags int, data ...nl.NetlinkRequestData)
 
 // link looks up one interface; the error matches ENODEV if there is none.
 func (s *routeSocket) link(name string) (link, error) {
-	// The answer is an interface or an error. To ask for an acknowledgement as
-	// well would double what there is to receive.
-	r := s.request(syscall.RTM_GETLINK, 0,
+	return s.getLink(s.request(syscall.RTM_GETLINK, 0,
 		nl.NewRtAttr(syscall.IFLA_IFNAME, nl.ZeroTerminated(name)),
-		nl.NewRtAttr(iflaExtMask, nl.Uint32Attr(extFilterSkipStats)))
+		nl.NewRtAttr(iflaExtMask, nl.Uint32Attr(extFilterSkipStats))))
+}
+
+// linkAt is link by the index.
+func (s *routeSocket) linkAt(index int) (link, error) {
+	r := nl.NewNetlinkRequest(syscall.RTM_GETLINK, 0)
+	r.Sockets = s.sockets
+	head := nl.NewIfInfomsg(syscall.AF_UNSPEC)
+	head.Index = int32(index)
+	r.AddData(head)
+	r.AddData(nl.NewRtAttr(iflaExtMask, nl.Uint32Attr(extFilterSkipStats)))
+	return s.getLink(r)
+}
+
+// getLink reads what answers r: an interface or an error. To ask for an
+// acknowledgement as well would double what there is to receive.
+func (s *routeSocket) getLink(r *nl.NetlinkRequest) (link, error) {
 	messages, err := r.Execute(syscall.NETLINK_ROUTE, syscall.RTM_NEWLINK)
 	if err != nil {
 		return link{}, err
@@ -93,8 +107,19 @@ type filter struct {
 	master int
 }
 
-// links lists interfaces in the order of their indexes.
+// links lists interfaces in the order of their indexes. On a host where they
+// come and go all the time some may be missing, which is better than no answer.
 func (s *routeSocket) links(f filter) ([]link, error) {
+	links, err := s.allLinks(f)
+	if errors.Is(err, netlink.ErrDumpInterrupted) {
+		err = nil
+	}
+	return links, err
+}
+
+// allLinks is links, but with an error that matches netlink.ErrDumpInterrupted
+// beside the answer if some may be missing.
+func (s *routeSocket) allLinks(f filter) ([]link, error) {
 	data := []nl.NetlinkRequestData{nl.NewRtAttr(iflaExtMask, nl.Uint32Attr(extFilterSkipStats))}
 	if f.kind != "" {
 		info := nl.NewRtAttr(syscall.IFLA_LINKINFO, nil)
@@ -114,8 +139,6 @@ func (s *routeSocket) links(f filter) ([]link, error) {
 			break
 		}
 	}
-	// On a host where interfaces change all the time an answer that may lack
-	// some is better than none.
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return nil, err
 	}
@@ -129,7 +152,7 @@ func (s *routeSocket) links(f filter) ([]link, error) {
 			links = append(links, l)
 		}
 	}
-	return links, nil
+	return links, err
 }
 
 // change is what one RTM_SETLINK sets; zero fields are left alone.
@@ -144,15 +167,26 @@ type change struct {
 	noAddresses bool
 }
 
+// change changes the interface of that name.
 func (s *routeSocket) change(name string, c change) error {
+	return s.setLink(0, c, nl.NewRtAttr(syscall.IFLA_IFNAME, nl.ZeroTerminated(name)))
+}
+
+// changeAt changes the interface with that index.
+func (s *routeSocket) changeAt(index int, c change) error { return s.setLink(index, c) }
+
+func (s *routeSocket) setLink(index int, c change, more ...nl.NetlinkRequestData) error {
 	r := nl.NewNetlinkRequest(syscall.RTM_SETLINK, syscall.NLM_F_ACK)
 	r.Sockets = s.sockets
 	head := nl.NewIfInfomsg(syscall.AF_UNSPEC)
+	head.Index = int32(index)
 	if c.up {
 		head.Flags, head.Change = syscall.IFF_UP, syscall.IFF_UP
 	}
 	r.AddData(head)
-	r.AddData(nl.NewRtAttr(syscall.IFLA_IFNAME, nl.ZeroTerminated(name)))
+	for _, d := range more {
+		r.AddData(d)
+	}
 	if c.address != nil {
 		r.AddData(nl.NewRtAttr(syscall.IFLA_ADDRESS, c.address))
 	}

@@ -31,7 +31,7 @@ var TapMAC = [6]byte{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff}
 // again with the same tap.
 type Tap struct {
 	tap.Device
-	Bridge string // name of the bridge it was attached to
+	Bridge Bridge // that it was attached to, as it was then
 }
 
 // CreateTap makes a tap with a name the kernel chooses (vmmtap0, vmmtap1, …),
@@ -50,7 +50,7 @@ func (n *Net) CreateTap(bridge string) (*Tap, error) {
 		return nil, errors.Join(fmt.Errorf("attach %s to bridge %s: %w", dev.Name, bridge, err), dev.Close())
 	}
 	dev.MTU = master.mtu
-	return &Tap{Device: *dev, Bridge: bridge}, nil
+	return &Tap{Device: *dev, Bridge: master.bridge()}, nil
 }
 
 // attach makes dev a port of the bridge master.
@@ -67,7 +67,7 @@ func (n *Net) attach(dev *tap.Device, master link) error {
 			return fmt.Errorf("turn IPv6 off: %w", errors.Join(err, fallback))
 		}
 	}
-	err := n.route.change(dev.Name, port)
+	err := n.route.changeAt(dev.Index, port)
 	if errors.Is(err, syscall.EXFULL) {
 		return &BridgeError{Bridge: master.name, Err: ErrBridgeFull}
 	}
@@ -89,12 +89,14 @@ func disableIPv6(name string) error {
 }
 
 // Leftovers returns the names of taps that belong to nobody any more, in the
-// order of their numbers: named as ours, persistent, and without a process
-// attached. CreateTap makes none that could stay behind; Albatross 2.7, which
-// calls "ip tuntap add", does so when it is killed.
+// order of their indexes: named as ours, with TapMAC, persistent, and without a
+// process attached. CreateTap makes none that could stay behind by itself; one
+// does once somebody has made it persistent ("ip tuntap add" with its name does
+// that too). What was given another address, as by "ip tuntap add" alone, is not
+// ours whatever its name.
 //
-// A persistent tap that an administrator made with such a name and is about to
-// use looks the same, so this is for a start of the daemon, not for later.
+// A persistent tap that somebody is about to use looks the same, so this is for
+// a start of the daemon, not for later.
 func (n *Net) Leftovers() ([]string, error) {
 	links, err := n.route.links(filter{kind: kindTun})
 	if err != nil {
@@ -102,7 +104,7 @@ func (n *Net) Leftovers() ([]string, error) {
 	}
 	var names []string
 	for _, l := range links {
-		if isTapName(l.name) && l.tap && l.persistent && !l.carrier {
+		if l.ours() && l.persistent && !l.carrier {
 			names = append(names, l.name)
 		}
 	}
@@ -110,12 +112,28 @@ func (n *Net) Leftovers() ([]string, error) {
 }
 
 // RemoveTap removes a tap that Leftovers returned. It refuses one that a process
-// is attached to (tap.ErrBusy), and names other than ours (ErrNotOurs).
+// is attached to (tap.ErrBusy), and one that is not ours (ErrNotOurs); where
+// there is none the error is tap.ErrNotFound.
 func (n *Net) RemoveTap(name string) error {
 	if !isTapName(name) {
 		return fmt.Errorf("remove tap %q: %w", name, ErrNotOurs)
 	}
+	l, err := n.route.link(name)
+	switch {
+	case errors.Is(err, syscall.ENODEV):
+		return fmt.Errorf("remove tap %q: %w", name, tap.ErrNotFound)
+	case err != nil:
+		return fmt.Errorf("remove tap %q: %w", name, err)
+	case !l.ours():
+		return fmt.Errorf("remove tap %q: %w", name, ErrNotOurs)
+	}
 	return tap.Remove(name)
+}
+
+// ours reports whether l is a tap such as CreateTap makes. Those of another
+// project may have the same names, but not the address too.
+func (l link) ours() bool {
+	return l.tap && isTapName(l.name) && l.address == string(TapMAC[:])
 }
 
 // isTapName reports whether name is what the kernel makes of "vmmtap%d".

@@ -66,8 +66,18 @@ func (c *Client) Close() error {
 // Done is closed when the connection is gone, also when the keeper died.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
-// Spawn starts the program that the last of fds is; entry i of fds becomes its
-// descriptor i. The descriptors stay the caller's.
+// PID returns the process of the keeper, or 0 if it is of another pid namespace.
+func (c *Client) PID() (int, error) {
+	cred, err := peer(c.conn)
+	if err != nil {
+		return 0, fmt.Errorf("asking who the keeper is: %w", err)
+	}
+	return int(cred.Pid), nil
+}
+
+// Spawn starts the program that the last of fds is, not counting those of control
+// groups (see [Spawn]); entry i of fds becomes its descriptor i. The descriptors
+// stay the caller's.
 func (c *Client) Spawn(ctx context.Context, s Spawn, fds []int) (Process, error) {
 	r, err := c.ask(ctx, request{Op: opSpawn, Spawn: &s}, fds)
 	if err != nil {

@@ -27,6 +27,10 @@
 // that are remembered, then each as it happens. The ids are the daemon's; one
 // id names one process ever, so a repeated spawn is refused, not doubled.
 //
+// A child is born in its control groups. One thread starts all children
+// (forker.go): into a v2 group by clone3, into v1 groups by being there itself for
+// that moment (placement.go). It opens none of them, it gets descriptors.
+//
 // The keeper holds the descriptor that became the child's 1, its console FIFO,
 // until it is told to forget the process: what a unikernel wrote last is not
 // lost while the console's reader restarts.

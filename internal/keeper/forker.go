@@ -2,7 +2,9 @@ package keeper
 
 import (
 	"fmt"
+	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 	"unsafe"
 )
@@ -15,29 +17,62 @@ const (
 	maxCPU          = 1023
 )
 
-// fork has forker start a program.
-func (t *table) fork(path string, s Spawn, attr *syscall.ProcAttr) (pid int, err error) {
-	argv := make([]string, len(s.Argv))
-	for i, arg := range s.Argv {
-		argv[i] = string(arg)
-	}
+// fork has forker start the program that the last of fds is.
+func (t *table) fork(s Spawn, fds []int, place placement) (pid int, err error) {
+	path, argv, attr := s.process(fds, place)
 	done := make(chan struct{})
 	t.forks <- func() {
 		defer close(done)
 		if err = placeThread(s.CPUs, t.cpus); err == nil {
-			pid, err = syscall.ForkExec(path, argv, attr)
+			pid, err = place.start(func() (int, error) { return syscall.ForkExec(path, argv, attr) })
 		}
 	}
 	<-done
 	return pid, err
 }
 
+// process says what ForkExec is to start.
+func (s Spawn) process(fds []int, place placement) (path string, argv []string, attr *syscall.ProcAttr) {
+	for _, arg := range s.Argv {
+		argv = append(argv, string(arg))
+	}
+	attr = &syscall.ProcAttr{Env: []string{}, Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}}
+	for _, fd := range fds {
+		attr.Files = append(attr.Files, uintptr(fd))
+	}
+	if s.UID != 0 || s.GID != 0 {
+		attr.Sys.Credential = &syscall.Credential{Uid: uint32(s.UID), Gid: uint32(s.GID)}
+	}
+	if place.inside >= 0 {
+		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, place.inside
+	}
+	return "/proc/self/fd/" + strconv.Itoa(len(fds)-1), argv, attr
+}
+
 // forker is the thread that starts all children. A child gets SIGKILL when the
 // thread that started it ends, so that no unikernel outlives the one process
 // that can tell how it ended; the thread must therefore last as long as the
 // keeper does. Children inherit what the thread has given up, and its CPUs.
+//
+// It is not the first thread of the process: what /proc/PID tells of the process,
+// its control groups above all, is that of the first one, which stays at home.
 func (t *table) forker() {
 	runtime.LockOSThread()
+	if syscall.Gettid() != os.Getpid() {
+		t.serveForks()
+		return
+	}
+	locked := make(chan struct{})
+	go func() { // gets another thread, since this one is taken
+		runtime.LockOSThread()
+		close(locked)
+		t.serveForks()
+	}()
+	<-locked
+	runtime.UnlockOSThread()
+}
+
+func (t *table) serveForks() {
 	giveUpPrivileges()
 	for f := range t.forks {
 		f()

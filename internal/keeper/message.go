@@ -30,6 +30,13 @@ type Spawn struct {
 	GID  int
 	CPUs []int  `json:",omitempty"` // the CPUs it may run on; none: those of the keeper
 	Note string `json:",omitempty"` // what a daemon that comes later wants to know of it
+
+	// Control groups to start it in. Their descriptors come behind the
+	// program's, and the child does not get them: the directory of the v2 group,
+	// tasks files of v1 groups, tasks files of where the keeper is in the same
+	// hierarchies.
+	Cgroup2 bool `json:",omitempty"` // there is a v2 group
+	Cgroup1 int  `json:",omitempty"` // number of v1 groups
 }
 
 // Purpose says why a process was told to end, so that a daemon that comes later

@@ -41,7 +41,12 @@ func Listen(path, lock string) (*net.UnixListener, error) {
 		return nil, fmt.Errorf("opening %s: %w", lock, err)
 	}
 	if err := syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("another keeper listens on %s: %w", path, err), syscall.Close(fd))
+		if err == syscall.EWOULDBLOCK {
+			err = fmt.Errorf("another albatross-keeper listens on %s: it is to be the only one there", path)
+		} else {
+			err = fmt.Errorf("locking %s: %w", lock, err)
+		}
+		return nil, errors.Join(err, syscall.Close(fd))
 	}
 	return listen(path)
 }

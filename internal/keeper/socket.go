@@ -78,22 +78,26 @@ func closeFDs(fds []int) {
 
 // allowed refuses peers of another user than root and our own.
 func allowed(c *net.UnixConn) error {
-	raw, err := c.SyscallConn()
+	cred, err := peer(c)
 	if err != nil {
 		return err
-	}
-	var cred *syscall.Ucred
-	var credErr error
-	if err := raw.Control(func(fd uintptr) {
-		cred, credErr = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
-	}); err != nil {
-		return err
-	}
-	if credErr != nil {
-		return credErr
 	}
 	if cred.Uid != 0 && int(cred.Uid) != os.Getuid() {
 		return fmt.Errorf("user %d may not talk to the keeper", cred.Uid)
 	}
 	return nil
+}
+
+// peer returns who connected, or who listens.
+func peer(c *net.UnixConn) (cred *syscall.Ucred, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	if controlErr := raw.Control(func(fd uintptr) {
+		cred, err = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
+	}); controlErr != nil {
+		return nil, controlErr
+	}
+	return cred, err
 }

@@ -2,7 +2,6 @@ package keeper
 
 import (
 	"fmt"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -67,18 +66,15 @@ func (w *watcher) take() []Process {
 	return q
 }
 
-// spawn starts the program that the last of fds is, with fds as its
-// descriptors. The caller still owns fds.
+// spawn starts the program that the last of fds before those of control groups
+// is, with fds as its descriptors. The caller still owns fds.
 func (t *table) spawn(s Spawn, fds []int) (Process, error) {
+	fds, place, err := s.split(fds)
+	if err != nil {
+		return Process{}, err
+	}
 	if s.ID == "" || len(s.Argv) == 0 || len(fds) < 4 {
 		return Process{}, fmt.Errorf("spawn wants an id, arguments and at least 4 descriptors, not %q, %d and %d", s.ID, len(s.Argv), len(fds))
-	}
-	attr := &syscall.ProcAttr{Env: []string{}, Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}}
-	for _, fd := range fds {
-		attr.Files = append(attr.Files, uintptr(fd))
-	}
-	if s.UID != 0 || s.GID != 0 {
-		attr.Sys.Credential = &syscall.Credential{Uid: uint32(s.UID), Gid: uint32(s.GID)}
 	}
 	console, err := dupCloexec(fds[1])
 	if err != nil {
@@ -90,7 +86,7 @@ func (t *table) spawn(s Spawn, fds []int) (Process, error) {
 		closeFDs([]int{console})
 		return Process{}, ErrExists
 	}
-	pid, err := t.fork("/proc/self/fd/"+strconv.Itoa(len(fds)-1), s, attr)
+	pid, err := t.fork(s, fds, place)
 	if err != nil {
 		closeFDs([]int{console})
 		return Process{}, fmt.Errorf("starting %s: %w", s.Name, err)

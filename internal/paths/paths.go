@@ -5,7 +5,8 @@
 //	  util/vmmd.sock     albatrossd        state.db        what must not be lost
 //	  util/console.sock  albatross-console images/         the image store
 //	  util/stat.sock     albatross-stats   block/NAME      block devices
-//	  util/keeper.sock   albatross-keeper  lock            held by the daemon that runs
+//	  util/keeper.sock   albatross-keeper  log/events/     the event log
+//	                                       lock            held by the daemon that runs
 //	  fifo/NAME          consoles        state, state.imported   of Albatross 2.7
 //
 // TMPDIR's names are Albatross 2.7's, so that its clients find their sockets.
@@ -42,6 +43,9 @@ func (t Tmp) Keeper() string  { return t.socket("keeper") }
 // KeeperLock returns the file that the keeper holds locked.
 func (t Tmp) KeeperLock() string { return filepath.Join(string(t), "keeper.lock") }
 
+// Lock returns the file that the running albatrossd holds locked.
+func (t Tmp) Lock() string { return filepath.Join(string(t), "albatrossd.lock") }
+
 func (t Tmp) socket(name string) string { return filepath.Join(t.Util(), name+".sock") }
 
 // Util returns the directory of sockets.
@@ -75,6 +79,9 @@ func (d DB) Blocks() string { return filepath.Join(string(d), "block") }
 
 // Block returns the file of a block device.
 func (d DB) Block(n vm.Name) string { return filepath.Join(d.Blocks(), n.FileName()) }
+
+// Events returns the directory of the event log.
+func (d DB) Events() string { return filepath.Join(string(d), "log", "events") }
 
 // AlbatrossState returns the file in which Albatross keeps what we import at the
 // first start.

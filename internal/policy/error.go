@@ -11,7 +11,7 @@ import (
 // What the methods of a [Tree] refuse besides an [Error]; to be compared with
 // errors.Is.
 var (
-	ErrNotFound    = errors.New("policy not found")
+	ErrNotFound    = errors.New("there is no policy")
 	ErrReserved    = errors.New("resources are reserved already")
 	ErrNotReserved = errors.New("no resources are reserved")
 	ErrInvalid     = errors.New("invalid request for resources")

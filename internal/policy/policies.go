@@ -68,7 +68,7 @@ func (t *Tree) Remove(path vm.Path) error {
 	}
 	n, ok := t.nodes[path]
 	if !ok || n.policy == nil {
-		return fmt.Errorf("%w: there is none at %v", ErrNotFound, path)
+		return fmt.Errorf("%w at %v", ErrNotFound, path)
 	}
 	n.policy = nil
 	t.prune(n)

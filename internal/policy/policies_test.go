@@ -109,8 +109,8 @@ func TestRemove(t *testing.T) {
 		is   error
 		says string
 	}{
-		"grp.lab":      {ErrNotFound, "policy not found: there is none at grp.lab"},
-		"grp.sub.deep": {ErrNotFound, "policy not found: there is none at grp.sub.deep"},
+		"grp.lab":      {ErrNotFound, "there is no policy at grp.lab"},
+		"grp.sub.deep": {ErrNotFound, "there is no policy at grp.sub.deep"},
 		".":            {ErrInvalid, "invalid request for resources: the root's policy is what this host has, and cannot be removed"},
 	} {
 		if err := tree.Remove(path(t, what)); !errors.Is(err, c.is) || says(err) != c.says {

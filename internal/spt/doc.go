@@ -19,9 +19,8 @@
 //	mmap                guest memory from 0x100000
 //	mmap, pread64       segments: whole pages straight from the image's file, so
 //	mprotect            that all unikernels of one image share its page cache
-//	write               "0" into cgroup.procs, if there is a cgroup
 //	prctl               no_new_privs
-//	close               cgroup.procs, image, status pipe
+//	close               image, status pipe
 //	seccomp             the filter of filter.go
 //
 // The status pipe tells whether the guest runs: a failing step writes {u32 step,
@@ -33,7 +32,7 @@
 //
 //	0 /dev/null   1 console   2 messages   3 status   4 image   5 epoll   6 timer
 //	7…  one for each attached device, in the order of the manifest
-//	then cgroup.procs, if any; the executable itself is the last
+//	then the executable itself
 //
 // The ABI is that of Solo5 0.12's include/spt_abi.h, version 2.
 package spt

@@ -51,7 +51,6 @@ type Config struct {
 
 	Null, Console, Messages *linux.FD // become the child's 0, 1 and 2
 	Status                  *linux.FD // write end of the status pipe; nil: none
-	Cgroup                  *linux.FD // cgroup.procs open for writing; nil: none
 }
 
 // Program is an executable that becomes the unikernel, and the descriptors it
@@ -125,9 +124,6 @@ func (p *Program) layout(c Config) []image.Attachment {
 		devices[i].FD = int32(len(p.fds))
 		p.fds = append(p.fds, int(d.FD))
 	}
-	if c.Cgroup != nil {
-		p.fds = append(p.fds, c.Cgroup.Int())
-	}
 	p.fds = append(p.fds, -1)
 	return devices
 }
@@ -197,11 +193,6 @@ func (p *Program) script(c Config, devices []image.Attachment) (*script, error) 
 	s.add("turning core dumps off", sysPrlimit64, 0, rlimitCore)
 	s.ref(2, make([]byte, 16))
 	s.addMemory(c.Image, c.Memory, noexec)
-	if c.Cgroup != nil {
-		s.add("entering the cgroup", sysWrite, last-1, 0, 1)
-		s.ref(1, []byte("0"))
-		s.add("closing the cgroup", sysClose, last-1)
-	}
 	s.add("giving up new privileges", sysPrctl, prSetNoNewPrivs, 1)
 	s.add("closing the image", sysClose, fdImage)
 	s.add("closing the status pipe", sysClose, fdStatus)

@@ -107,17 +107,30 @@ func openControl() (control, error) {
 
 func (c control) Close() error { return c.fd.Close() }
 
-// setUp switches off all offloads of a tap that was just attached, and returns
-// its MTU.
-func (c control) setUp(fd *linux.FD, name string) (mtu int, err error) {
+// setUp switches off all offloads of a tap that was just attached, and makes a
+// Device of it.
+func (c control) setUp(fd *linux.FD, name string) (*Device, error) {
 	if err := clearOffload(fd); err != nil {
-		return 0, err
+		return nil, err
 	}
 	// Not every kernel lets every owner of a tap change these two, and without
 	// offloads the kernel cuts what it sends into frames anyway.
 	_ = c.setFeature(name, unix.ETHTOOL_SGRO, 0)
 	_ = c.setFeature(name, unix.ETHTOOL_SGSO, 0)
-	return c.mtu(name)
+	return c.device(fd, name)
+}
+
+// device makes a Device of the interface that fd is connected with.
+func (c control) device(fd *linux.FD, name string) (*Device, error) {
+	index, err := c.get(name, unix.SIOCGIFINDEX)
+	if err != nil {
+		return nil, fmt.Errorf("get index: %w", err)
+	}
+	mtu, err := c.get(name, unix.SIOCGIFMTU)
+	if err != nil {
+		return nil, fmt.Errorf("get MTU: %w", err)
+	}
+	return &Device{Name: name, Index: int(index.Uint32()), MTU: int(mtu.Uint32()), FD: fd}, nil
 }
 
 func (c control) get(name string, request uint) (*unix.Ifreq, error) {
@@ -148,15 +161,6 @@ func (c control) requireUp(name string) error {
 		return fmt.Errorf("%w: set it up first (ip link set dev %s up): %w", ErrDown, name, unix.ENETDOWN)
 	}
 	return nil
-}
-
-// mtu returns the interface's MTU in bytes.
-func (c control) mtu(name string) (int, error) {
-	ifr, err := c.get(name, unix.SIOCGIFMTU)
-	if err != nil {
-		return 0, fmt.Errorf("get MTU: %w", err)
-	}
-	return int(ifr.Uint32()), nil
 }
 
 // ethtoolValue is struct ethtool_value of linux/ethtool.h.

@@ -33,9 +33,10 @@ var (
 
 // Device is an attached tap. Its FD is non-blocking and close-on-exec.
 type Device struct {
-	Name string    // of the interface, in the network namespace it was made in
-	MTU  int       // payload bytes of a frame; the frame has 14 more
-	FD   *linux.FD // one frame each Read and Write
+	Name  string    // of the interface, in the network namespace it was made in
+	Index int       // the kernel's number for it there, which no other gets
+	MTU   int       // payload bytes of a frame; the frame has 14 more
+	FD    *linux.FD // one frame each Read and Write
 }
 
 // Close closes the descriptor. A device made by Create is gone then, unless a
@@ -80,11 +81,11 @@ func create(fd *linux.FD, pattern string, numbered bool) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	mtu, err := ctl.setUp(fd, name)
+	dev, err := ctl.setUp(fd, name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return &Device{Name: name, MTU: mtu, FD: fd}, nil
+	return dev, nil
 }
 
 // Open reads the argument of a tender's --net option: "@NN" is FromFD of the
@@ -139,11 +140,7 @@ func attach(name string) (_ *Device, err error) {
 	if _, err := setInterface(fd, name); err != nil {
 		return nil, err
 	}
-	mtu, err := ctl.setUp(fd, name)
-	if err != nil {
-		return nil, err
-	}
-	return &Device{Name: name, MTU: mtu, FD: fd}, nil
+	return ctl.setUp(fd, name)
 }
 
 // FromFD makes a Device of a descriptor that is attached to a tap already, and
@@ -177,11 +174,11 @@ func fromFD(fd *linux.FD) (*Device, error) {
 		return nil, err
 	}
 	defer ctl.Close()
-	mtu, err := ctl.mtu(name)
+	dev, err := ctl.device(fd, name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return &Device{Name: name, MTU: mtu, FD: fd}, nil
+	return dev, nil
 }
 
 // Remove makes a persistent tap vanish. One that a process is attached to is

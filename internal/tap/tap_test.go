@@ -258,7 +258,7 @@ func TestFromFD(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dev.Close()
-	if dev.Name != made.Name || dev.MTU != made.MTU || dev.FD.Int() != dup {
+	if dev.Name != made.Name || dev.Index != made.Index || dev.Index == 0 || dev.MTU != made.MTU || dev.FD.Int() != dup {
 		t.Errorf("passed on %+v, got %+v", made, dev)
 	}
 	checkUsable(t, dev)

@@ -156,5 +156,5 @@ var signals = map[int]struct{ name, reason string }{
 	15: {"SIGTERM", "terminated"},
 	24: {"SIGXCPU", "used up its CPU time limit"},
 	25: {"SIGXFSZ", "exceeded its file size limit"},
-	31: {"SIGSYS", "made a system call that unikernels may not make"},
+	31: {"SIGSYS", "made a system call that unikernels may not make, and seccomp ended it"},
 }

@@ -22,6 +22,7 @@ import (
 type Program struct {
 	tmp, db, hvt string
 	maxImage     int64
+	groups       string
 	checkOnly    bool
 	pages        string // a file to verify, and nothing else
 }
@@ -32,6 +33,7 @@ func (p *Program) Flags(fs *flag.FlagSet) {
 	fs.StringVar(&p.db, "dbdir", paths.DefaultDB, "directory of everything that must not be lost")
 	fs.StringVar(&p.hvt, "hvt", "", "the program albatross-hvt (default: the one beside albatrossd)")
 	fs.Int64Var(&p.maxImage, "max-image", 2048, "the largest image to accept, in MB")
+	fs.StringVar(&p.groups, "cgroup-root", "albatross", "where unikernels have control groups, relative to the top of each hierarchy; none: they have none")
 	fs.BoolVar(&p.checkOnly, "check", false, "say what is wrong in --dbdir, which no albatrossd may use, and exit")
 	fs.StringVar(&p.pages, "check-pages", "", "what --check runs for a file of records, which may kill it")
 }
@@ -49,6 +51,9 @@ func (p *Program) Run(ctx context.Context, log *slog.Logger) (err error) {
 		return fmt.Errorf("--max-image %d: it must be above 0", p.maxImage)
 	}
 	cfg := host.Config{Tmp: paths.Tmp(p.tmp), DB: paths.DB(p.db), HVT: p.hvtProgram(log), MaxImage: p.maxImage << 20}
+	if p.groups != "none" {
+		cfg.CgroupRoot = p.groups
+	}
 	if err := cfg.Tmp.Check(); err != nil {
 		return err
 	}

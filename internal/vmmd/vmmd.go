@@ -5,20 +5,24 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
+	"time"
 
 	"albatross/internal/api"
 	"albatross/internal/host"
 	"albatross/internal/image"
 	"albatross/internal/lifecycle"
+	"albatross/internal/request"
 	"albatross/internal/server"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
 )
 
 // Verbs are the private commands that [Handler] answers.
-var Verbs = []string{api.VerbState, api.VerbShutdown, api.VerbExport, api.VerbCheck}
+var Verbs = []string{api.VerbState, api.VerbShutdown, api.VerbExport, api.VerbCheck, api.VerbEvents}
 
 // Handler answers the commands of one daemon.
 type Handler struct {
@@ -66,12 +70,14 @@ func (x *exchange) handle(maxImage int64) error {
 	c.Reader().MaxImage = maxImage
 	c.Reader().Sink = x.sink
 	m, err := c.Next()
+	x.ctx = request.With(x.ctx, c.Request())
 	if refused, ok := errors.AsType[*wire.RefusedError](err); ok {
 		return c.Fail(refused.Header, refused.Err)
 	}
 	if err != nil {
 		return err
 	}
+	defer x.answered(m, time.Now())
 	reply, err := x.obey(m)
 	if broken, ok := errors.AsType[*brokenError](err); ok {
 		return broken.err
@@ -83,6 +89,13 @@ func (x *exchange) handle(maxImage int64) error {
 		return nil
 	}
 	return c.Reply(m.Header, reply)
+}
+
+// answered tells the log how long a command took, from when all of it had come
+// until its answer was handed to the kernel.
+func (x *exchange) answered(m wire.Message, came time.Time) {
+	command := strings.TrimPrefix(fmt.Sprintf("%T", m.Payload), "wire.")
+	x.conn.Log().Debug("answered", "command", command, "name", m.Name, "took", time.Since(came))
 }
 
 // forClient returns err as this client should hear of it.
@@ -98,7 +111,7 @@ func (x *exchange) forClient(p wire.Payload, err error) error {
 }
 
 // sink takes the large content of a command while it arrives.
-func (x *exchange) sink(_ wire.Header, o wire.Octets, content io.Reader) (err error) {
+func (x *exchange) sink(h wire.Header, o wire.Octets, content io.Reader) (err error) {
 	if o.Kind == wire.BlockImage {
 		return x.holdData(content)
 	}
@@ -106,6 +119,7 @@ func (x *exchange) sink(_ wire.Header, o wire.Octets, content io.Reader) (err er
 		return nil // the host refuses it once all of the command is known
 	}
 	x.staged, err = x.host.Stage(x.ctx, content, o.Size, o.Compressed)
+	x.host.Refused(request.With(x.ctx, x.conn.Request()), "create", h.Name, err)
 	return err
 }
 
@@ -208,6 +222,8 @@ func (x *exchange) private(m wire.Message, p wire.Private) (wire.Payload, error)
 		return encode(found)
 	case api.VerbExport:
 		return nil, x.export(m.Header)
+	case api.VerbEvents:
+		return nil, x.events(m.Header, p.Body)
 	case api.VerbShutdown:
 		stopped, err := x.host.Shutdown(x.ctx)
 		if err != nil {

@@ -1,15 +1,12 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
-	"albatross/guest"
 	"albatross/internal/client"
 	"albatross/internal/paths"
 	"albatross/internal/testutil"
@@ -27,14 +24,7 @@ func BenchmarkCreateToFirstLine(b *testing.B) {
 		n++
 		all = append(all, w.createToFirstLine(b, fmt.Sprintf("hello%d", n), image))
 	}
-	report(b, all)
-}
-
-// report adds the median and the 99th percentile to what a benchmark says.
-func report(b *testing.B, all []time.Duration) {
-	slices.Sort(all)
-	b.ReportMetric(float64(all[len(all)/2].Microseconds()), "µs-p50")
-	b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "µs-p99")
+	report(b, "line", all)
 }
 
 func (w *world) client() client.Client {
@@ -74,44 +64,6 @@ func (w *world) createToFirstLine(b *testing.B, name, image string) time.Duratio
 	return first.Sub(began)
 }
 
-// BenchmarkCreate is goal 2, seen from a client that is there already: request,
-// durable commit, reply; the unikernel runs.
-func BenchmarkCreate(b *testing.B) {
-	for _, running := range []int{0, 100} {
-		b.Run(fmt.Sprintf("running=%d", running), func(b *testing.B) {
-			w := newWorld(b)
-			for i := range running {
-				must(b, w.create(fmt.Sprintf("idle%d", i), "ticker", "--interval=3600000"))
-			}
-			var all []time.Duration
-			n := 0
-			for b.Loop() {
-				n++
-				began := time.Now()
-				must(b, w.create(fmt.Sprintf("hello%d", n), "hello"))
-				all = append(all, time.Since(began))
-			}
-			report(b, all)
-		})
-	}
-}
-
-func (w *world) create(name, guestName string, argv ...string) error {
-	n, err := vm.ParseName(name)
-	if err != nil {
-		return err
-	}
-	image, err := guest.Image("spt", guestName)
-	if err != nil {
-		return err
-	}
-	_, err = w.client().Create(context.Background(), client.Creation{
-		Name: n, Image: bytes.NewReader(image), Size: int64(len(image)),
-		Config: vm.Config{Arguments: vm.Arguments{CPUs: vm.MakeSet(0), Memory: 32, Argv: argv, NumCPUs: 1}},
-	})
-	return err
-}
-
 // BenchmarkHVTHello is the hvt side of goal 1. Where guests are interpreted it is
 // a figure for regressions only.
 func BenchmarkHVTHello(b *testing.B) {
@@ -124,5 +76,5 @@ func BenchmarkHVTHello(b *testing.B) {
 		n++
 		all = append(all, w.createToFirstLine(b, fmt.Sprintf("hello%d", n), image))
 	}
-	report(b, all)
+	report(b, "line", all)
 }

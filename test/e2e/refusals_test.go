@@ -64,7 +64,7 @@ func TestRefusals(t *testing.T) {
 }
 
 // wantRefusal wants a sentence and a hint, and an exit code that tells.
-func wantRefusal(t *testing.T, r result, words string) {
+func wantRefusal(t testing.TB, r result, words string) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
 	if r.code == 0 || r.stdout != "" || len(lines) != 2 ||

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ const patience = 60 * time.Second
 type world struct {
 	t   testing.TB
 	dir string // as of up --dir
+	bin string // directory of programs of its own; empty: those of all tests
 }
 
 // newWorld starts the daemons. At the end of the test they are ended, and
@@ -34,10 +36,17 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, dir: testutil.TempDirShort(t)}
-	t.Cleanup(w.checkNothingLeft)
-	w.ok("up", "--dir", w.dir, "--detach")
-	t.Cleanup(func() { w.ok("down", "--dir", w.dir) })
+	w.up()
 	return w
+}
+
+// up starts the daemons of a world that was prepared. At the end of the test they
+// are ended, and nothing may be left of them.
+func (w *world) up() {
+	w.t.Helper()
+	w.t.Cleanup(w.checkNothingLeft)
+	w.ok("up", "--dir", w.dir, "--detach")
+	w.t.Cleanup(func() { w.ok("down", "--dir", w.dir) })
 }
 
 // checkNothingLeft looks for what may be left after down.
@@ -129,7 +138,11 @@ type result struct {
 func (w *world) command(program string, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	w.t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, filepath.Join(os.Getenv(binEnv), program), args...)
+	bin := w.bin
+	if bin == "" {
+		bin = os.Getenv(binEnv)
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, program), args...)
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(e string) bool {
 		return strings.HasPrefix(e, "ALBATROSS_TMPDIR=")
 	}), "ALBATROSS_TMPDIR="+filepath.Join(w.dir, "run"))
@@ -180,13 +193,20 @@ type state struct {
 	Unikernels []struct {
 		Name, Phase, Target string
 		PID, Restarts       int
+		NextStart           time.Time `json:"next_start"`
+		LastExit            *end      `json:"last_exit"`
+		Arguments           []string
 	}
-	Ended []struct {
-		Name   string
-		Code   *int
-		Signal int
-		Reason string
-	}
+	Ended []end
+}
+
+// end is how a run of a unikernel ended.
+type end struct {
+	Name   string
+	At     time.Time
+	Code   *int
+	Signal int
+	Reason string
 }
 
 func (w *world) state(args ...string) state {
@@ -257,4 +277,20 @@ func imageFile(t testing.TB, target, name string) string {
 	path := filepath.Join(t.TempDir(), name+"."+target)
 	must(t, os.WriteFile(path, b, 0o644))
 	return path
+}
+
+// killAndAwait sends a signal to a daemon, and waits until it is up again.
+func (w *world) killAndAwait(daemon string, sig syscall.Signal) {
+	w.t.Helper()
+	old := w.daemonPID(daemon)
+	must(w.t, syscall.Kill(old, sig))
+	testutil.Eventually(w.t, patience, func() error {
+		if slices.Contains(w.daemonPIDs(daemon), old) {
+			return fmt.Errorf("%s does not end", daemon)
+		}
+		if r := w.run("version", "--json"); !strings.Contains(r.stdout, `"`+daemon+`"`) || strings.Contains(r.stdout, `"sentence"`) {
+			return fmt.Errorf("%+v", r)
+		}
+		return nil
+	})
 }

@@ -80,7 +80,7 @@ func TestGuestsFindsEveryGuest(t *testing.T) {
 			t.Errorf("guest %s has no sources", g.Name)
 		}
 	}
-	want := []string{"block", "crash", "exit", "flood", "hello", "memory", "spin", "ticker", "web"}
+	want := []string{"block", "crash", "exit", "flood", "hello", "idle", "memory", "spin", "ticker", "web"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("guests (-want +got):\n%s", diff)
 	}

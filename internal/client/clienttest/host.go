@@ -22,6 +22,7 @@ type Host struct {
 	policies map[vm.Path]vm.Policy // guarded by mu
 	blocks   map[vm.Name]*Block    // guarded by mu
 	check    api.Check             // guarded by mu
+	events   Events                // guarded by mu
 }
 
 // NewHost returns a Host with a state to begin with.
@@ -31,7 +32,7 @@ func NewHost(s api.State) *Host {
 
 // Daemon returns the daemon that has this Host behind it.
 func (h *Host) Daemon(old bool) Daemon {
-	return Daemon{Name: "albatrossd", Verbs: []string{api.VerbState, api.VerbShutdown, api.VerbCheck}, Old: old, Behaviour: h}
+	return Daemon{Name: "albatrossd", Verbs: []string{api.VerbState, api.VerbShutdown, api.VerbCheck, api.VerbEvents}, Old: old, Behaviour: h}
 }
 
 // Last returns the last command that came, nil before the first.
@@ -57,6 +58,9 @@ func (h *Host) Image(n vm.Name) []byte {
 
 // Answer serves one command.
 func (h *Host) Answer(p *Peer, m wire.Message) wire.Payload {
+	if c, ok := m.Payload.(wire.Private); ok && c.Verb == api.VerbEvents {
+		return h.tell(p, m, c.Body)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.last = &m

@@ -4,7 +4,7 @@
 //
 //	Server        a socket and a function for each connection    server.go
 //	  Serve       hello, then one command, as a daemon does      serve.go
-//	    Host      an albatrossd that only remembers              host.go, policies.go, blocks.go
+//	    Host      an albatrossd that only remembers              host.go, policies.go, blocks.go, events.go
 //	    Consoles  an albatross-console with given lines          consoles.go
 //	    Samples   an albatross-stats with given samples          samples.go
 //
