@@ -14,7 +14,7 @@ var (
 	ErrExists    = errors.New("there is a block device of that name already")
 	ErrInUse     = errors.New("it is in use: a unikernel has it, or its content is being read or replaced")
 	ErrTooLarge  = errors.New("the content is larger than the block device")
-	ErrNoSpace   = errors.New("there is no space left on the disk of the block devices")
+	ErrNoSpace   = errors.New("there is no space left on the disk")
 	ErrNotDevice = errors.New("its file is no block device")
 
 	// ErrInvalid is matched by errors about what was asked for: a size, a name
@@ -31,6 +31,23 @@ func invalidf(format string, args ...any) error { return invalid(fmt.Sprintf(for
 func (e invalid) Error() string        { return string(e) }
 func (e invalid) Is(target error) bool { return target == ErrInvalid }
 
+// noSpace matches ErrNoSpace and its cause, and keeps temporary names to itself.
+type noSpace struct {
+	what  string
+	name  vm.Name
+	cause error
+}
+
+func (e *noSpace) Error() string {
+	if e.what == "set" {
+		return fmt.Sprintf("there is no space left on the disk for the new content of block device %s: it keeps the old one", e.name)
+	}
+	return fmt.Sprintf("there is no space left on the disk to %s block device %s", e.what, e.name)
+}
+
+func (e *noSpace) Is(target error) bool { return target == ErrNoSpace }
+func (e *noSpace) Unwrap() error        { return e.cause }
+
 // about says what was done with which device when err came, and makes a lack of
 // space ErrNoSpace. It returns nil for nil.
 func about(what string, n vm.Name, err error) error {
@@ -38,7 +55,7 @@ func about(what string, n vm.Name, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("%s block device %s: %w: %w", what, n, ErrNoSpace, err)
+		return &noSpace{what, n, err}
 	}
 	return fmt.Errorf("%s block device %s: %w", what, n, err)
 }

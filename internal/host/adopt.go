@@ -173,8 +173,9 @@ func (h *Host) removeStrays(all []keeper.Process, first bool) {
 	for _, p := range all {
 		h.mu.Lock()
 		_, ours := h.runs[p.ID]
+		_, unread := h.farewells[p.ID]
 		h.mu.Unlock()
-		if !ours {
+		if !ours && !unread {
 			wg.Go(func() { h.removeStray(p, first) })
 		}
 	}
@@ -188,6 +189,9 @@ func (h *Host) removeStray(p keeper.Process, first bool) {
 	name, err := vm.ParseWireName(p.Name)
 	if err != nil {
 		h.log.Warn("a process has a strange name", "pid", p.PID, "error", err)
+	}
+	if !p.Running() && err == nil && h.bidFarewell(name, p.ID) {
+		return
 	}
 	uid := noUID
 	if first {
@@ -212,7 +216,7 @@ func (h *Host) removeFIFOs() error {
 	}
 	for _, e := range entries {
 		n, err := vm.ParseWireName(e.Name())
-		if e.Type() != fs.ModeNamedPipe || err == nil && h.unit(n) != nil {
+		if e.Type() != fs.ModeNamedPipe || err == nil && (h.unit(n) != nil || h.awaitsReader(n)) {
 			continue
 		}
 		path := filepath.Join(h.cfg.Tmp.FIFOs(), e.Name())

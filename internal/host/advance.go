@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"syscall"
 	"time"
 
@@ -218,7 +216,7 @@ func (h *Host) dropName(u *unit) error {
 	u.record.ID = newID()
 	h.mu.Unlock()
 	if err := h.store.Put(u.record); err != nil {
-		return err
+		return recordError(err)
 	}
 	h.cfg.Steps.Done("name dropped")
 	return nil
@@ -231,16 +229,10 @@ func (h *Host) free(ctx context.Context, u *unit) {
 	if r == nil {
 		return
 	}
-	if err := h.keeper.forget(ctx, r.id); err != nil && !errors.Is(err, keeper.ErrUnknown) {
-		h.log.Warn("the keeper does not forget", "unikernel", u.record.Name, "error", err)
+	if !h.bidFarewell(u.record.Name, r.id) {
+		h.dropConsole(ctx, u.record.Name, r.id)
 	}
-	h.cfg.Steps.Done("process forgotten")
 	h.removeGroup(r.id)
-	if err := os.Remove(h.cfg.Tmp.FIFO(u.record.Name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		h.log.Warn("cannot remove the console's FIFO", "unikernel", u.record.Name, "error", err)
-	}
-	h.cfg.Steps.Done("FIFO removed")
-	h.console.remove(u.record.Name)
 	h.uids.release(r.uid)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -276,7 +268,7 @@ func (h *Host) forget(u *unit) error {
 		return nil // it was forgotten before
 	}
 	if err := h.store.Delete(n, h.endOf(u)); err != nil {
-		return fmt.Errorf("forgetting %s: %w", n, err)
+		return recordError(fmt.Errorf("forgetting %s: %w", n, err))
 	}
 	h.cfg.Steps.Done("record deleted")
 	h.mu.Lock()

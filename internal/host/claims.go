@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"syscall"
 
 	"albatross/internal/api"
 	"albatross/internal/policy"
@@ -136,6 +137,15 @@ func (h *Host) releaseClaim(n vm.Name) {
 		}
 	}
 	h.addresses.drop(n, h.addresses.of(n), nil)
+}
+
+// recordError tells a client about a record that cannot be written.
+func recordError(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return (&api.Error{Code: api.Resource, Sentence: "there is no space left on the disk for the records of albatrossd", Err: err}).
+			Hinted("free some on the file system of albatrossd's --dbdir")
+	}
+	return err
 }
 
 // policyError tells a client which policy does not allow something.

@@ -3,7 +3,9 @@ package host
 import (
 	"context"
 	"net"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"albatross/internal/vm"
@@ -29,6 +31,8 @@ type consoleLink struct {
 	h    *Host
 	path string
 	done chan struct{}
+
+	served atomic.Bool // there was a connection
 
 	sending sync.Mutex // held while a message is written
 
@@ -74,6 +78,46 @@ func (l *consoleLink) add(ctx context.Context, n vm.Name) (wait func()) {
 		case <-timer.C:
 			l.h.log.Warn("albatross-console does not answer", "unikernel", n)
 		case <-ctx.Done():
+		}
+	}
+}
+
+// away reports whether there is a console daemon that is not connected now.
+func (l *consoleLink) away() bool {
+	l.mu.Lock()
+	connected := l.conn != nil
+	l.mu.Unlock()
+	if connected {
+		return false
+	}
+	_, err := os.Lstat(l.path) // without its socket there never was one
+	return err == nil || l.served.Load()
+}
+
+// await returns once the console daemon reads the console of n, or ctx ends.
+func (l *consoleLink) await(ctx context.Context, n vm.Name) error {
+	for {
+		l.mu.Lock()
+		l.names[n] = true
+		conn := l.conn
+		l.mu.Unlock()
+		if conn != nil {
+			select {
+			case <-l.tell(conn, n):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			l.mu.Lock()
+			answered := l.conn == conn
+			l.mu.Unlock()
+			if answered {
+				return nil
+			}
+		}
+		select {
+		case <-time.After(consoleRetry):
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }
@@ -154,6 +198,7 @@ func (l *consoleLink) serve(conn net.Conn) {
 		return
 	}
 	l.conn, l.pending = conn, map[int64]chan struct{}{}
+	l.served.Store(true)
 	names := make([]vm.Name, 0, len(l.names))
 	for n := range l.names {
 		names = append(names, n)

@@ -107,7 +107,7 @@ func (h *Host) replace(ctx context.Context, old *unit, record store.Unikernel) (
 	h.setState(u, lifecycle.Started{})
 	back.Add(func() error { return h.halt(h.ctx, u) })
 	if err := h.store.Put(u.record); err != nil {
-		return err
+		return recordError(err)
 	}
 	h.cfg.Steps.Done("record written")
 	back.Success()

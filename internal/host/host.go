@@ -78,6 +78,7 @@ type Host struct {
 	devices   map[vm.Name]vm.Name   // guarded by mu; the unikernel that has a block device
 	addresses addresses             // guarded by mu; of all units, and of what is about to be one
 	ends      map[vm.Name]store.End // guarded by mu; how each ended last, some of those that are gone included
+	farewells map[string]vm.Name    // guarded by mu; of processes that ended, by the keeper's id, whose consoles were not read to their ends
 	watches   map[*Watch]bool       // guarded by mu
 	down      bool                  // guarded by mu; the host goes down
 }
@@ -113,7 +114,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Host, err error
 	h := &Host{
 		cfg: cfg, log: log,
 		units: map[vm.Name]*unit{}, runs: map[string]*run{}, refs: map[image.Digest]int{}, devices: map[vm.Name]vm.Name{}, addresses: addresses{},
-		watches: map[*Watch]bool{},
+		watches: map[*Watch]bool{}, farewells: map[string]vm.Name{},
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	defer func() {

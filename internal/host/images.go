@@ -49,7 +49,7 @@ func (h *Host) Stage(ctx context.Context, r io.Reader, size int64, compressed bo
 
 func noSpace(err error) error {
 	return (&api.Error{Code: api.Resource, Sentence: "there is not enough space left on the disk for the image", Err: err}).
-		Hinted("free some on the file system of albatrossd's --dbdir")
+		Hinted("free some on the file system of albatrossd's --dbdir, of which images leave %d MB for records", diskReserve>>20)
 }
 
 // imageError turns an error of reading an image into one for clients.

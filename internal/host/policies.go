@@ -40,7 +40,7 @@ func (h *Host) SetPolicy(path vm.Path, p vm.Policy) (changed bool, err error) {
 	}
 	if err := h.store.PutPolicy(path, p); err != nil {
 		h.revertPolicy(path, before, had)
-		return false, err
+		return false, recordError(err)
 	}
 	h.cfg.Steps.Done("policy written")
 	h.log.Info("policy set", "path", path)
@@ -62,7 +62,7 @@ func (h *Host) RemovePolicy(path vm.Path) (err error) {
 	}
 	if err := h.store.DeletePolicy(path); err != nil {
 		h.revertPolicy(path, before, had)
-		return err
+		return recordError(err)
 	}
 	h.cfg.Steps.Done("policy deleted")
 	h.log.Info("policy removed", "path", path)

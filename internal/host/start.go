@@ -137,21 +137,31 @@ func (l *launch) close() error {
 func (h *Host) openConsole(ctx context.Context, l *launch, back *undo.Stack) (read func(), err error) {
 	n := l.unit.record.Name
 	path := h.cfg.Tmp.FIFO(n)
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("replacing an old console: %w", err)
+	if !h.awaitsReader(n) {
+		if err := h.makeFIFO(path); err != nil {
+			return nil, err
+		}
+		back.Add(func() error { return os.Remove(path) })
 	}
-	h.cfg.Steps.Done("old FIFO removed")
-	if err := linux.Mkfifo(path, 0o640); err != nil {
-		return nil, err
-	}
-	h.cfg.Steps.Done("FIFO made")
-	back.Add(func() error { return os.Remove(path) })
 	if l.console, err = linux.OpenFIFO(path); err != nil {
 		return nil, err
 	}
 	_, _ = linux.SetPipeSize(l.console, consolePipe) // see consolePipe
 	back.Add(func() error { h.console.remove(n); return nil })
 	return h.console.add(ctx, n), nil
+}
+
+// makeFIFO makes a FIFO in place of what may be there.
+func (h *Host) makeFIFO(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("replacing an old console: %w", err)
+	}
+	h.cfg.Steps.Done("old FIFO removed")
+	if err := linux.Mkfifo(path, 0o640); err != nil {
+		return err
+	}
+	h.cfg.Steps.Done("FIFO made")
+	return nil
 }
 
 // program makes the program for the image's target.
