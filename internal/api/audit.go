@@ -14,7 +14,7 @@ import (
 // is the last member.
 type AuditRecord struct {
 	Sequence int64       `json:"sequence"`          // 1, 2, … since the log began
-	Time     time.Time   `json:"time"`              // UTC, to the millisecond
+	Time     time.Time   `json:"time,omitzero"`     // UTC, to the millisecond
 	Peer     string      `json:"peer,omitempty"`    // address and port, as the endpoint tells them
 	Chain    []AuditLink `json:"chain,omitempty"`   // that was presented, leaf first
 	Name     *vm.Name    `json:"name,omitempty"`    // that the chain gave; nil: it was refused before

@@ -13,6 +13,7 @@ const (
 	VerbShutdown = "shutdown"     // no body; stops all unikernels, keeps their records; answered by Shutdown
 	VerbExport   = "export-state" // no body; answered by an empty body, then raw frames with a state file of Albatross 2.7, and the empty one
 	VerbEvents   = "events"       // EventsWanted; answered by an empty body, then raw frames with an Event each, and the empty one unless they are followed
+	VerbPin      = "pin-policy"   // Pin; the message's name is a path; answered by an empty body
 	VerbCheck    = "check"        // no body; answered by Check
 	VerbHistory  = "history"      // Wanted; albatross-console sends the lines as console data, then History
 )
@@ -43,6 +44,12 @@ type PolicyUse struct {
 	Path   vm.Path   `json:"path"`
 	Limits vm.Policy `json:"limits"`
 	Use    Use       `json:"use"`
+	Pinned bool      `json:"pinned,omitempty"` // certificates do not replace it
+}
+
+// Pin says whether the policy of the message's path is to be pinned.
+type Pin struct {
+	Pinned bool `json:"pinned"`
 }
 
 // Use is what is in use at and below a path.

@@ -11,16 +11,23 @@ import (
 	"albatross/internal/api"
 	"albatross/internal/image"
 	"albatross/internal/lifecycle"
+	"albatross/internal/pki"
 	"albatross/internal/store"
 	"albatross/internal/undo"
 	"albatross/internal/vm"
 )
 
+// Order says how a unikernel is to be created, and for whom.
+type Order struct {
+	Force bool       // replace one of the same name
+	Chain []pki.Link // of the certificates that allow it, leaf first; none: somebody on this host
+}
+
 // Create runs a new unikernel and returns once it runs and its record is
 // durable. With force, one of the same name is replaced: everything about the
 // new one is checked first, and if it cannot start the old one is started again.
 // The staged image stays the caller's to discard.
-func (h *Host) Create(ctx context.Context, n vm.Name, cfg vm.Config, st *image.Staged, force bool) (err error) {
+func (h *Host) Create(ctx context.Context, n vm.Name, cfg vm.Config, st *image.Staged, o Order) (err error) {
 	defer func() { h.Refused(ctx, "create", n, err) }()
 	over, err := h.mayStart()
 	if err != nil {
@@ -37,16 +44,16 @@ func (h *Host) Create(ctx context.Context, n vm.Name, cfg vm.Config, st *image.S
 	}
 	defer unlock()
 	old := h.unit(n)
-	if old != nil && !force {
+	if old != nil && !o.Force {
 		return api.Errorf(api.Exists, "a unikernel %s exists already", n).
-			Hinted("choose another name, destroy it first, or use --force to replace it")
+			Hinted("choose another name, destroy it first, or use --o.Force to replace it")
 	}
 	if err := h.hold(st); err != nil {
 		return err
 	}
 	cfg.Compressed = false // it was unpacked on arrival
 	record := store.Unikernel{
-		Name: n, ID: newID(), Config: cfg, Image: st.Digest(), Size: st.Size(), Target: im.Target, Created: time.Now().UTC(),
+		Name: n, ID: newID(), Config: cfg, Image: st.Digest(), Size: st.Size(), Target: im.Target, Created: time.Now().UTC(), Chain: o.Chain,
 	}
 	if err := h.replace(ctx, old, record); err != nil {
 		h.release(st.Digest())
@@ -270,13 +277,20 @@ func (h *Host) Destroy(ctx context.Context, n vm.Name) (was lifecycle.Phase, err
 		return 0, notFound(n)
 	}
 	was = u.state.Phase
+	return was, h.destroy(ctx, u, "")
+}
+
+// destroy stops and forgets u for the reason given, if any. The lock of its name
+// is held.
+func (h *Host) destroy(ctx context.Context, u *unit, reason string) error {
+	n := u.record.Name
 	if err := h.advance(ctx, u, lifecycle.StopRequested{}); err != nil {
-		return was, fmt.Errorf("destroying %s: %w", n, err)
+		return fmt.Errorf("destroying %s: %w", n, err)
 	}
 	if h.unit(n) == u {
-		return was, fmt.Errorf("destroying %s: it is %v still", n, u.state.Phase)
+		return fmt.Errorf("destroying %s: it is %v still", n, u.state.Phase)
 	}
-	h.log.Info("destroyed", "unikernel", n)
-	h.done(ctx, api.EventDestroyed, n, "")
-	return was, nil
+	h.log.Info("destroyed", "unikernel", n, "reason", reason)
+	h.done(ctx, api.EventDestroyed, n, reason)
+	return nil
 }

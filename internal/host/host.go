@@ -34,7 +34,8 @@ type Config struct {
 	MaxImage int64  // bytes of an unpacked image
 
 	// CgroupRoot is where control groups are made, relative to the top of each
-	// hierarchy; empty: unikernels run without.
+	// hierarchy; empty: unikernels run without. The groups of what runs are found
+	// again with the same root and database only.
 	CgroupRoot string
 
 	// Steps is told what was done last, wherever a crash may come before what
@@ -75,6 +76,7 @@ type Host struct {
 	runs      map[string]*run       // guarded by mu; by the keeper's id
 	refs      map[image.Digest]int  // guarded by mu; records and operations that need an image
 	tree      *policy.Tree          // guarded by mu
+	pins      map[vm.Path]bool      // guarded by mu; paths whose policies none from afar replaces
 	devices   map[vm.Name]vm.Name   // guarded by mu; the unikernel that has a block device
 	addresses addresses             // guarded by mu; of all units, and of what is about to be one
 	ends      map[vm.Name]store.End // guarded by mu; how each ended last, some of those that are gone included

@@ -197,7 +197,7 @@ func (w *world) createImage(n string, b []byte, cfg vm.Config, force bool) error
 		return err
 	}
 	defer st.Discard()
-	return w.host.Create(w.t.Context(), name(w.t, n), cfg, st, force)
+	return w.host.Create(w.t.Context(), name(w.t, n), cfg, st, Order{Force: force})
 }
 
 // state returns what is told of a unikernel that exists.

@@ -64,9 +64,49 @@ func (h *Host) RemovePolicy(path vm.Path) (err error) {
 		h.revertPolicy(path, before, had)
 		return recordError(err)
 	}
+	h.mu.Lock()
+	delete(h.pins, path)
+	h.mu.Unlock()
 	h.cfg.Steps.Done("policy deleted")
 	h.log.Info("policy removed", "path", path)
 	h.done(h.ctx, api.EventPolicyRemoved, vm.MakeName(path, ""), "")
+	return nil
+}
+
+// SetDelegated sets a policy that came with a chain of certificates, unless the
+// one of the path was pinned on this host.
+func (h *Host) SetDelegated(path vm.Path, p vm.Policy) error {
+	h.mu.Lock()
+	pinned := h.pins[path]
+	h.mu.Unlock()
+	if pinned {
+		return nil
+	}
+	_, err := h.SetPolicy(path, p)
+	return err
+}
+
+// Pin makes the policy of a path one that certificates do not replace, or undoes
+// that. It is durable when it returns.
+func (h *Host) Pin(path vm.Path, pinned bool) error {
+	h.policies.Lock()
+	defer h.policies.Unlock()
+	h.mu.Lock()
+	_, there := h.tree.Policy(path)
+	h.mu.Unlock()
+	if !there || path.IsRoot() {
+		return api.Errorf(api.NotFound, "there is no policy at %v", path).Hinted("set one with albatross add-policy --pin")
+	}
+	change := h.store.DeletePin
+	if pinned {
+		change = h.store.PutPin
+	}
+	if err := change(path); err != nil {
+		return recordError(err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.pins[path] = pinned
 	return nil
 }
 
@@ -89,8 +129,13 @@ func (h *Host) restorePolicies() error {
 	if err != nil {
 		return err
 	}
+	pins, err := h.store.Pins()
+	if err != nil {
+		return err
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.pins = pins
 	for path, p := range policies {
 		if path.IsRoot() {
 			continue // of the host as it was

@@ -75,7 +75,7 @@ func (h *Host) policiesOf(n vm.Name) []api.PolicyUse {
 	for _, e := range h.tree.List(vm.Path{}) {
 		if vm.MakeName(e.Path, "").Contains(n) || n.IsPath() && n.Contains(vm.MakeName(e.Path, "")) {
 			use := api.Use{Unikernels: e.Use.Unikernels, Memory: e.Use.Memory, Block: e.Use.Block}
-			rule = append(rule, api.PolicyUse{Path: e.Path, Limits: e.Policy, Use: use})
+			rule = append(rule, api.PolicyUse{Path: e.Path, Limits: e.Policy, Use: use, Pinned: h.pins[e.Path]})
 		}
 	}
 	return rule

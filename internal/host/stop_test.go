@@ -148,7 +148,7 @@ func creating(n, guestName string, cfg vm.Config, force bool) func(context.Conte
 		if err != nil {
 			return err
 		}
-		return errors.Join(h.Create(ctx, label(n), cfg, st, force), st.Discard())
+		return errors.Join(h.Create(ctx, label(n), cfg, st, Order{Force: force}), st.Discard())
 	}
 }
 

@@ -6,7 +6,8 @@
 //	  util/console.sock  albatross-console images/         the image store
 //	  util/stat.sock     albatross-stats   block/NAME      block devices
 //	  util/keeper.sock   albatross-keeper  log/events/     the event log
-//	                                       lock            held by the daemon that runs
+//	  util/remote.sock   albatrossd        lock            held by the daemon that runs
+//	  crl/               revocation lists
 //	  fifo/NAME          consoles        state, state.imported   of Albatross 2.7
 //
 // TMPDIR's names are Albatross 2.7's, so that its clients find their sockets.
@@ -39,6 +40,11 @@ func (t Tmp) VMMD() string    { return t.socket("vmmd") }
 func (t Tmp) Console() string { return t.socket("console") }
 func (t Tmp) Stats() string   { return t.socket("stat") }
 func (t Tmp) Keeper() string  { return t.socket("keeper") }
+func (t Tmp) Remote() string  { return t.socket("remote") } // of albatrossd, for albatross-tls
+
+// CRLs returns the directory of certificate revocation lists that albatross-tls
+// reads.
+func (t Tmp) CRLs() string { return filepath.Join(string(t), "crl") }
 
 // KeeperLock returns the file that the keeper holds locked.
 func (t Tmp) KeeperLock() string { return filepath.Join(string(t), "keeper.lock") }
@@ -82,6 +88,12 @@ func (d DB) Block(n vm.Name) string { return filepath.Join(d.Blocks(), n.FileNam
 
 // Events returns the directory of the event log.
 func (d DB) Events() string { return filepath.Join(string(d), "log", "events") }
+
+// Audit returns the directory of the audit log.
+func (d DB) Audit() string { return filepath.Join(string(d), "log", "audit") }
+
+// CRLs returns the directory of revocation lists.
+func (d DB) CRLs() string { return filepath.Join(string(d), "crl") }
 
 // AlbatrossState returns the file in which Albatross keeps what we import at the
 // first start.

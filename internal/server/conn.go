@@ -127,6 +127,9 @@ func (c *Conn) failure(e *api.Error) wire.Payload {
 	return p
 }
 
+// Write passes bytes on to the client as they are.
+func (c *Conn) Write(p []byte) (int, error) { return c.link.Write(p) }
+
 // sendSize is how many bytes Send collects before it writes.
 const sendSize = 16 << 10
 

@@ -14,6 +14,7 @@ import (
 var migrations = []func(*bbolt.Tx) error{
 	func(tx *bbolt.Tx) error { return makeBuckets(tx, bucketUnikernels, bucketPolicies) },
 	func(tx *bbolt.Tx) error { return makeBuckets(tx, bucketEnds) },
+	func(tx *bbolt.Tx) error { return makeBuckets(tx, bucketPins) },
 }
 
 // prepare brings a store to the current schema in one commit, whatever it was.

@@ -15,10 +15,11 @@ type Contents struct {
 	Unikernels []Unikernel // in the order of their wire names
 	Policies   map[vm.Path]vm.Policy
 	Ends       map[vm.Name]End
+	Pins       map[vm.Path]bool
 }
 
 func emptyContents() Contents {
-	return Contents{Policies: map[vm.Path]vm.Policy{}, Ends: map[vm.Name]End{}}
+	return Contents{Policies: map[vm.Path]vm.Policy{}, Ends: map[vm.Name]End{}, Pins: map[vm.Path]bool{}}
 }
 
 // Scan reads all that can be read, and says of each record that cannot why.
@@ -31,6 +32,7 @@ func (s *Store) Scan() (c Contents, broken []error, err error) {
 		{bucketUnikernels, c.readUnikernel},
 		{bucketPolicies, c.readPolicy},
 		{bucketEnds, c.readEnd},
+		{bucketPins, c.readPin},
 	} {
 		bad, err := s.each(b.bucket, b.read)
 		if err != nil {
@@ -75,6 +77,14 @@ func (c *Contents) readEnd(n vm.Name, value []byte) error {
 	return nil
 }
 
+func (c *Contents) readPin(n vm.Name, _ []byte) error {
+	if !n.IsPath() {
+		return errors.New("its name is not that of a path")
+	}
+	c.Pins[n.Path()] = true
+	return nil
+}
+
 // Unikernels returns the records of all unikernels in the order of their wire
 // names. A record that cannot be read is an error that names it: nothing is
 // skipped in silence.
@@ -90,6 +100,13 @@ func (s *Store) Policies() (map[vm.Path]vm.Policy, error) {
 	c := emptyContents()
 	err := s.all(bucketPolicies, c.readPolicy)
 	return c.Policies, err
+}
+
+// Pins returns the paths whose policies are pinned.
+func (s *Store) Pins() (map[vm.Path]bool, error) {
+	c := emptyContents()
+	err := s.all(bucketPins, c.readPin)
+	return c.Pins, err
 }
 
 // Ends returns all ends by the names of their unikernels. One that cannot be

@@ -2,12 +2,14 @@
 // policy, and how each unikernel ended last. It is one bbolt file,
 //
 //	meta
-//	  schema      "2"
+//	  schema      "3"
 //	  imported    SHA-256 in hex of the Albatross state file all this began with, if any
 //	unikernels
 //	  a:b:www     JSON of Unikernel, by wire name
 //	policies
 //	  a:b:        JSON of vm.Policy, by the wire form of its path
+//	pins
+//	  a:b:        nothing; the policy of that path is not replaced by one from afar
 //	ends
 //	  a:b:www     JSON of End, by wire name; also of some unikernels that are gone
 //
@@ -25,6 +27,7 @@ import (
 	"time"
 
 	"albatross/internal/image"
+	"albatross/internal/pki"
 	"albatross/internal/vm"
 
 	"go.etcd.io/bbolt"
@@ -36,6 +39,7 @@ var (
 	bucketUnikernels = []byte("unikernels")
 	bucketPolicies   = []byte("policies")
 	bucketEnds       = []byte("ends")
+	bucketPins       = []byte("pins")
 	keySchema        = []byte("schema")
 	keyImported      = []byte("imported")
 )
@@ -57,6 +61,7 @@ type Unikernel struct {
 	MACs    map[string]vm.MAC `json:"macs,omitempty"`    // pinned addresses by the unikernel's own name of the interface
 	NoName  bool              `json:"no_name,omitempty"` // it does not understand the added --name
 	Created time.Time         `json:"created"`           // UTC
+	Chain   []pki.Link        `json:"chain,omitempty"`   // of the certificates that created it, leaf first; none: it was created on the host
 }
 
 // stored is the JSON form of a Unikernel. Arguments are any bytes, which JSON has
@@ -166,8 +171,22 @@ func (s *Store) Put(u Unikernel) error { return s.put(bucketUnikernels, u.Name.W
 // PutPolicy writes the policy of a path, replacing the one it has.
 func (s *Store) PutPolicy(p vm.Path, v vm.Policy) error { return s.put(bucketPolicies, p.Wire(), v) }
 
-// DeletePolicy removes the policy of a path; it is no error if there is none.
-func (s *Store) DeletePolicy(p vm.Path) error { return s.remove(bucketPolicies, p.Wire()) }
+// DeletePolicy removes the policy of a path and its pin; it is no error if there
+// is none.
+func (s *Store) DeletePolicy(p vm.Path) error {
+	return s.change(func(tx *bbolt.Tx) error {
+		key := []byte(p.Wire())
+		return errors.Join(tx.Bucket(bucketPolicies).Delete(key), tx.Bucket(bucketPins).Delete(key))
+	})
+}
+
+// PutPin records that the policy of a path is not replaced by one from afar.
+func (s *Store) PutPin(p vm.Path) error {
+	return s.change(func(tx *bbolt.Tx) error { return tx.Bucket(bucketPins).Put([]byte(p.Wire()), []byte{}) })
+}
+
+// DeletePin drops that record; it is no error if there is none.
+func (s *Store) DeletePin(p vm.Path) error { return s.remove(bucketPins, p.Wire()) }
 
 // Import writes all records that were read from the file with the given digest,
 // in one commit. Importing the same file again does nothing; any other one into

@@ -1,6 +1,8 @@
 package vmmd
 
 import (
+	"encoding/json"
+
 	"albatross/internal/api"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
@@ -57,4 +59,20 @@ func pathOf(n vm.Name) (vm.Path, error) {
 			Hinted("a path ends in a colon: %s:", n.Wire())
 	}
 	return n.Path(), nil
+}
+
+// pin pins the policy of a path, or undoes that.
+func (x *exchange) pin(n vm.Name, body []byte) (wire.Payload, error) {
+	path, err := pathOf(n)
+	if err != nil {
+		return nil, err
+	}
+	var wanted api.Pin
+	if err := json.Unmarshal(body, &wanted); err != nil {
+		return nil, api.Errorf(api.Invalid, "pin-policy: %w", err)
+	}
+	if err := x.host.Pin(path, wanted.Pinned); err != nil {
+		return nil, err
+	}
+	return wire.ReplyPrivate{}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -24,7 +25,12 @@ type Program struct {
 	maxImage     int64
 	groups       string
 	checkOnly    bool
-	pages        string // a file to verify, and nothing else
+
+	remoteCA       string // file; empty: nobody is served from afar
+	remoteGroup    string
+	destroyRevoked bool
+	unsigned       bool
+	pages          string // a file to verify, and nothing else
 }
 
 // Flags adds the flags of albatrossd.
@@ -34,6 +40,10 @@ func (p *Program) Flags(fs *flag.FlagSet) {
 	fs.StringVar(&p.hvt, "hvt", "", "the program albatross-hvt (default: the one beside albatrossd)")
 	fs.Int64Var(&p.maxImage, "max-image", 2048, "the largest image to accept, in MB")
 	fs.StringVar(&p.groups, "cgroup-root", "albatross", "where unikernels have control groups, relative to the top of each hierarchy; none: they have none")
+	fs.StringVar(&p.remoteCA, "remote-ca", "", "file of the CA certificate that clients far away are signed by; they come through albatross-tls (default: nobody is served from afar)")
+	fs.StringVar(&p.remoteGroup, "remote-group", "", "group that may connect to util/remote.sock: that of albatross-tls (default: the daemon's own)")
+	fs.BoolVar(&p.destroyRevoked, "destroy-revoked", false, "destroy unikernels that were created by a certificate which is revoked")
+	fs.BoolVar(&p.unsigned, "remote-unsigned-images", false, "take images from afar that no certificate names, if they do not come in one")
 	fs.BoolVar(&p.checkOnly, "check", false, "say what is wrong in --dbdir, which no albatrossd may use, and exit")
 	fs.StringVar(&p.pages, "check-pages", "", "what --check runs for a file of records, which may kill it")
 }
@@ -66,16 +76,41 @@ func (p *Program) Run(ctx context.Context, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	far, err := p.openAfar(h, cfg, log)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	defer func() { err = errors.Join(err, far.close()) }()
 	serving, down, stop := onPowerFail(ctx, h, log)
 	defer stop()
 	log.Info("ready", "socket", l.Addr(), "db", p.db)
-	opts := server.Options{Daemon: "albatrossd", Verbs: Verbs, Grace: grace}
-	err = server.Serve(serving, log, l, opts, &Handler{Host: h, MaxImage: cfg.MaxImage})
+	err = p.serve(serving, log, l, h, far, cfg)
 	stop()
 	if down() {
 		return errors.Join(daemon.ErrDown, err)
 	}
 	return err
+}
+
+// serve serves clients on this host, and those from afar.
+func (p *Program) serve(ctx context.Context, log *slog.Logger, l *net.UnixListener, h *host.Host, far *afar, cfg host.Config) error {
+	handler := &Handler{Host: h, MaxImage: cfg.MaxImage}
+	here := func(ctx context.Context) error {
+		return server.Serve(ctx, log, l, server.Options{Daemon: "albatrossd", Verbs: Verbs, Grace: grace}, handler)
+	}
+	if far == nil {
+		return here(ctx)
+	}
+	handler.Audit, handler.far = far.audit, far
+	remote := p.remoteHandler(h, far, cfg)
+	return together(ctx, here, func(ctx context.Context) error { return far.serve(ctx, remote) })
+}
+
+func (p *Program) remoteHandler(h *host.Host, far *afar, cfg host.Config) *RemoteHandler {
+	return &RemoteHandler{
+		Host: h, Root: far.root, Revoked: far.lists, Audit: far.audit, Console: cfg.Tmp.Console(), Stats: cfg.Tmp.Stats(),
+		MaxImage: cfg.MaxImage, Unsigned: p.unsigned, News: far.told,
+	}
 }
 
 // grace is how long commands that are under way may take at the end: as long as

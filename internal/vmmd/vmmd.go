@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"albatross/internal/api"
+	"albatross/internal/audit"
 	"albatross/internal/host"
 	"albatross/internal/image"
 	"albatross/internal/lifecycle"
+	"albatross/internal/pki"
 	"albatross/internal/request"
 	"albatross/internal/server"
 	"albatross/internal/vm"
@@ -22,7 +24,7 @@ import (
 )
 
 // Verbs are the private commands that [Handler] answers.
-var Verbs = []string{api.VerbState, api.VerbShutdown, api.VerbExport, api.VerbCheck, api.VerbEvents}
+var Verbs = []string{api.VerbState, api.VerbShutdown, api.VerbExport, api.VerbCheck, api.VerbEvents, api.VerbPin, pki.VerbCRL}
 
 // Handler answers the commands of one daemon.
 type Handler struct {
@@ -30,6 +32,11 @@ type Handler struct {
 
 	// MaxImage limits what arrives as an image, in bytes, before unpacking.
 	MaxImage int64
+
+	// Audit is the log of what was done from afar; nil: nobody is served from there.
+	Audit *audit.Log
+
+	far *afar // nil: nobody is served from afar
 }
 
 // exchange is one command under way.
@@ -38,7 +45,9 @@ type exchange struct {
 	host   *host.Host
 	conn   *server.Conn
 	staged *image.Staged // the image that came with the command
+	far    *afar         // nil: nobody is served from afar
 	data   *os.File      // the block data that came with it, in a file without a name
+	chain  []pki.Link    // of the certificates that the command came with; none: somebody on this host
 	more   bool          // another command may follow
 }
 
@@ -57,7 +66,7 @@ func (x *exchange) close() error {
 // Handle answers one command, and as many policies as the client sends before.
 func (h *Handler) Handle(ctx context.Context, c *server.Conn) error {
 	for {
-		x := &exchange{ctx: ctx, host: h.Host, conn: c}
+		x := &exchange{ctx: ctx, host: h.Host, conn: c, far: h.far}
 		err := x.handle(h.MaxImage)
 		if err = errors.Join(err, x.close()); err != nil || !x.more {
 			return err
@@ -127,7 +136,7 @@ func (x *exchange) sink(h wire.Header, o wire.Octets, content io.Reader) (err er
 func (x *exchange) obey(m wire.Message) (wire.Payload, error) {
 	switch p := m.Payload.(type) {
 	case wire.UnikernelCreate:
-		return created(x.host.Create(x.ctx, m.Name, p.Config, x.staged, p.Force))
+		return created(x.host.Create(x.ctx, m.Name, p.Config, x.staged, host.Order{Force: p.Force, Chain: x.chain}))
 	case wire.UnikernelDestroy:
 		return x.destroy(m.Name)
 	case wire.UnikernelRestart:
@@ -220,6 +229,10 @@ func (x *exchange) private(m wire.Message, p wire.Private) (wire.Payload, error)
 			return nil, err
 		}
 		return encode(found)
+	case api.VerbPin:
+		return x.pin(m.Name, p.Body)
+	case pki.VerbCRL:
+		return x.takeList(p.Body)
 	case api.VerbExport:
 		return nil, x.export(m.Header)
 	case api.VerbEvents:

@@ -54,10 +54,14 @@ func must(t testing.TB, err error) {
 type rig struct {
 	t       *testing.T
 	cfg     host.Config
+	host    *host.Host
 	headers wire.Header // of the last reply that was replayed
 }
 
-func start(t *testing.T) *rig {
+func start(t *testing.T) *rig { return startWith(t, func(*rig, *Handler) {}) }
+
+// startWith calls prepare before there are clients.
+func startWith(t *testing.T, prepare func(*rig, *Handler)) *rig {
 	t.Helper()
 	dir := testutil.TempDirShort(t)
 	d := &rig{t: t, cfg: host.Config{Tmp: paths.Tmp(filepath.Join(dir, "run")), DB: paths.DB(filepath.Join(dir, "db")), MaxImage: 64 << 20}}
@@ -76,8 +80,10 @@ func start(t *testing.T) *rig {
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
+	handler := &Handler{Host: h, MaxImage: d.cfg.MaxImage}
+	d.host = h
+	prepare(d, handler)
 	go func() {
-		handler := &Handler{Host: h, MaxImage: d.cfg.MaxImage}
 		served <- server.Serve(ctx, log, l, server.Options{Daemon: "albatrossd", Verbs: Verbs}, handler)
 	}()
 	t.Cleanup(func() {
