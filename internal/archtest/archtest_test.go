@@ -100,6 +100,25 @@ func TestKeeperNeedsTheStandardLibraryOnly(t *testing.T) {
 	}
 }
 
+// TestEndpointHasNoPowers keeps what is exposed to the world from what acts on the
+// host: it links nothing that a client could trick it into using.
+func TestEndpointHasNoPowers(t *testing.T) {
+	p, ok := packages(t)[module+"cmd/albatross-tls"]
+	if !ok {
+		t.Fatal("there is no program albatross-tls")
+	}
+	forbidden := []string{"net/http", "os/exec", module + "internal/server"}
+	for _, name := range []string{"host", "vmmd", "store", "client", "cli", "keeper", "block", "image", "revoked", "audit", "linux"} {
+		forbidden = append(forbidden, module+"internal/"+name)
+	}
+	for _, d := range p.Deps {
+		domain, _, _ := strings.Cut(d, "/")
+		if slices.Contains(forbidden, d) || strings.Contains(domain, ".") && !strings.HasPrefix(d, "golang.org/x/crypto/cryptobyte") {
+			t.Errorf("albatross-tls links %s", d)
+		}
+	}
+}
+
 func TestPrivilegedProgramsDoNotSpeakHTTP(t *testing.T) {
 	all := packages(t)
 	for _, name := range []string{"albatrossd", "albatross-keeper", "albatross-hvt", "albatross-spt", "albatross-console", "albatross-stats"} {
@@ -128,6 +147,7 @@ func TestImporters(t *testing.T) {
 		module + "internal/block":             {"internal/host", "internal/vmmd"},
 		module + "internal/cgroup":            {"internal/host"},
 		module + "internal/events":            {"internal/host", "internal/vmmd"},
+		module + "internal/audit":             {"internal/vmmd", "internal/cli"},
 		module + "internal/stats":             {"cmd/albatross-stats"},
 		module + "internal/stats/sample":      {"internal/stats"},
 		module + "internal/host":              {"internal/vmmd"},
@@ -137,7 +157,9 @@ func TestImporters(t *testing.T) {
 		module + "internal/cli":               {"cmd/albatross"},
 		module + "internal/cli/legacy":        {"cmd/albatross"},
 		module + "internal/kvm":               {"internal/hvt", "internal/cli", "test/demo", "cmd/albatross-hvt"},
-		module + "internal/pki":               {"internal/behalf", "internal/endpoint", "internal/vmmd", "internal/host", "internal/store", "internal/client", "internal/cli", "internal/cli/legacy"},
+		module + "internal/pki":               {"internal/behalf", "internal/revoked", "internal/endpoint", "internal/vmmd", "internal/host", "internal/store", "internal/client", "internal/client/clienttest", "internal/cli", "internal/cli/keyring", "internal/cli/legacy"},
+		module + "internal/cli/keyring":       {"internal/cli", "internal/cli/legacy"},
+		module + "internal/endpoint":          {"cmd/albatross-tls"},
 		module + "internal/tender":            {"cmd/albatross-hvt", "cmd/albatross-spt"},
 		"golang.org/x/crypto/cryptobyte":      {"internal/wire"},
 		"github.com/vbauerster/mpb/v8":        {"internal/cli"},

@@ -6,6 +6,7 @@
 //	            SIGTERM, SIGINT ── cancel
 //
 //	daemon.go  Main and what programs are    usage.go  --help, and flags that are wrong
+//	arguments.go  what a program takes beside its flags
 //
 // It needs the standard library only, since the keeper uses it.
 package daemon
@@ -56,9 +57,11 @@ func Main(name, version string, p Program) int {
 	format := fs.String("log-format", "text", "how to log: text or json")
 	showVersion := fs.Bool("version", false, "print the version and exit")
 	p.Flags(fs)
-	switch err := fs.Parse(os.Args[1:]); {
+	arguments := argumentsOf(p)
+	given, err := parse(fs, os.Args[1:])
+	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Print(usage(fs))
+		fmt.Print(usage(fs, arguments...))
 		return ExitOK
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "%s: %s\n%s: see %s --help\n", name, flagProblem(err), name, name)
@@ -66,8 +69,9 @@ func Main(name, version string, p Program) int {
 	case *showVersion:
 		fmt.Println(name, version)
 		return ExitOK
-	case fs.NArg() > 0:
-		fmt.Fprintf(os.Stderr, "%s: unexpected argument %q\n", name, fs.Arg(0))
+	}
+	if err := assign(arguments, given); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n%s: see %s --help\n", name, err, name, name)
 		return ExitUsage
 	}
 	log, err := logger(name, *level, *format)

@@ -7,12 +7,19 @@ import (
 	"text/tabwriter"
 )
 
-// usage is what --help prints: a line for each flag, with two hyphens as in the
-// rest of the project, where package flag would write one.
-func usage(fs *flag.FlagSet) string {
+// usage is what --help prints: a line for each argument and flag, with two hyphens
+// as in the rest of the project, where package flag would write one.
+func usage(fs *flag.FlagSet, arguments ...Argument) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "usage: %s [FLAG]...\n\n", fs.Name())
+	fmt.Fprintf(&b, "usage: %s [FLAG]...", fs.Name())
+	for _, a := range arguments {
+		fmt.Fprintf(&b, " %s", a.Name)
+	}
+	fmt.Fprint(&b, "\n\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
+	for _, a := range arguments {
+		fmt.Fprintf(w, "  %s\t%s\n", a.Name, a.Usage)
+	}
 	fs.VisitAll(func(f *flag.Flag) {
 		value, text := flag.UnquoteUsage(f)
 		name := "--" + f.Name

@@ -6,8 +6,8 @@
 //	  util/console.sock  albatross-console images/         the image store
 //	  util/stat.sock     albatross-stats   block/NAME      block devices
 //	  util/keeper.sock   albatross-keeper  log/events/     the event log
-//	  util/remote.sock   albatrossd        lock            held by the daemon that runs
-//	  crl/               revocation lists
+//	  util/remote.sock   albatrossd        log/audit/      the audit log
+//	  crl/               revocation lists  lock            held by the daemon that runs
 //	  fifo/NAME          consoles        state, state.imported   of Albatross 2.7
 //
 // TMPDIR's names are Albatross 2.7's, so that its clients find their sockets.

@@ -1,0 +1,51 @@
+// Package endpoint is the core of albatross-tls: it ends TLS connections of clients
+// from afar, makes sure who they are, and hands them over to albatrossd.
+//
+//	client                       albatross-tls                         albatrossd
+//	   │ TLS 1.3, both ends present certificates                           │
+//	   ├────────────────────────────▶│ pki.Verify                          │
+//	   │                             │ util/remote.sock: behalf.Send       │
+//	   │                             ├────────────────────────────────────▶│
+//	   │ bytes                       │ bytes, 32 KiB at a time             │
+//	   ├────────────────────────────▶├────────────────────────────────────▶│
+//	   ◀─────────────────────────────┤◀────────────────────────────────────┤
+//	   │ end of data, each direction by itself                             │
+//
+// It knows no commands and holds no data. What a chain allows is found out again by
+// albatrossd, so whoever takes the endpoint over gains nothing by it; it checks
+// only so that strangers get no further than here.
+//
+// # Refusals
+//
+// A chain that does not belong to the root CA gets a TLS alert in the handshake, and
+// no more. A chain that does, or could, but is expired, revoked or not made for this
+// is let in to be told: the answer is one [wire.Failure] with the sentence of the
+// [pki.Error], then the end. So is who comes when there are too many, or when
+// albatrossd cannot be reached.
+//
+// # Limits
+//
+// What strangers may cost is bounded, see [Limits]: handshakes have a deadline, and
+// where there are too many at a time the oldest ends for the newest, so that those
+// that stand still keep out nobody. Their bytes count: each may send a little, which
+// is enough for certificates; more (Albatross's client puts images into its leaf)
+// comes out of one budget for all, and is given back when the connection ends.
+// Clients that were let in count against the certificate that the root signed for
+// them, and against their own. A stream may last for ever: keep-alives find out who
+// is gone, and who does not take what is sent to him is cut off.
+//
+//	server.go      [Server]: accepts, and waits for all at the end
+//	handshakes.go  those in flight, the oldest first
+//	budget.go      bytes of those that are not known yet
+//	clients.go     those that are, by certificate
+//	serve.go       the life of a connection: handshake, verdict
+//	answer.go      refusals that the client is told
+//	relay.go       the connection to albatrossd, and copying
+//	crldir.go      [CRLDir], a directory of revocation lists
+//	identity.go    [LoadIdentity], [LoadRoot]
+//	listen.go      [Listen], [Activated], [Stdin]: where connections come from
+//	probe.go       [TakesLargeCertificates]
+//	overlay/       the program that raises Go's limit of certificates at build time
+//
+// Only cmd/albatross-tls imports it; it imports behalf, pki, wire and vm.
+package endpoint
