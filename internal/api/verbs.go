@@ -14,6 +14,7 @@ const (
 	VerbExport   = "export-state" // no body; answered by an empty body, then raw frames with a state file of Albatross 2.7, and the empty one
 	VerbEvents   = "events"       // EventsWanted; answered by an empty body, then raw frames with an Event each, and the empty one unless they are followed
 	VerbPin      = "pin-policy"   // Pin; the message's name is a path; answered by an empty body
+	VerbAudit    = "audit"        // AuditWanted; answered like events, with a line of the audit log in each frame; with Verify by an AuditReport
 	VerbCheck    = "check"        // no body; answered by Check
 	VerbHistory  = "history"      // Wanted; albatross-console sends the lines as console data, then History
 )

@@ -62,7 +62,7 @@
 // Whoever may write the files can also compute hashes: they can cut off the end, or
 // write anew everything from some record on. What tells is an anchor, the number and
 // hash of a record that somebody keeps where they cannot reach it: every change
-// before the anchor changes its hash.
+// before the anchor changes its hash. A Log knows itself what it has written last.
 //
 // What the files contain is not trusted. A last line without its end, as a loss of
 // power leaves it, was never acknowledged: Open cuts it off, and appends a record

@@ -126,6 +126,22 @@ func (v *verifier) compareAnchor() {
 	}
 }
 
+// compareEnd compares the end of a log with what was written there.
+func compareEnd(p *api.AuditReport, ours tail) {
+	f := api.AuditFault{Sequence: ours.sequence, Kind: api.FaultMissing}
+	switch {
+	case p.Last < ours.sequence:
+		f.Sequence = p.Last + 1
+		f.Text = fmt.Sprintf("%s missing at the end: they were written, and somebody has cut them off", records(p.Last+1, ours.sequence))
+	case p.Last == ours.sequence && p.LastHash != ours.hash:
+		f.Kind = api.FaultReplaced
+		f.Text = fmt.Sprintf("record %d is not the one that was written last: its hash was %s", ours.sequence, ours.hash)
+	default:
+		return
+	}
+	p.Faults = append(p.Faults, f)
+}
+
 func records(first, last int64) string {
 	if first == last {
 		return fmt.Sprintf("record %d is", first)

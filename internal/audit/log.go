@@ -43,6 +43,7 @@ type Log struct {
 	mu    sync.Mutex
 	queue []*waiting // guarded by mu; what the next write takes
 	spans []span     // guarded by mu, changed with writing held too; oldest first, up to what is durable
+	ours  tail       // likewise; the last record that was written by this Log, if there is one
 
 	writing sync.Mutex // held while records are written
 	closed  bool       // guarded by writing, as all below
@@ -127,10 +128,7 @@ func (l *Log) Append(r api.AuditRecord) error {
 	if !w.done { // by whoever wrote before
 		l.flush()
 	}
-	if w.err != nil {
-		return fmt.Errorf("the audit log cannot be written: %w", w.err)
-	}
-	return nil
+	return w.err
 }
 
 // flush writes all that waits. writing is held.
@@ -175,9 +173,10 @@ func (l *Log) Close() error {
 	return l.file.Close()
 }
 
-// snapshot returns the segments, up to what is durable.
-func (l *Log) snapshot() []span {
+// snapshot returns the segments, up to what is durable, and the last record in them if
+// it is known.
+func (l *Log) snapshot() ([]span, tail) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.spans)
+	return slices.Clone(l.spans), l.ours
 }

@@ -325,8 +325,7 @@ func TestFailedWrites(t *testing.T) {
 			*b = tt.breaks
 			for range 3 {
 				err := l.Append(api.AuditRecord{Outcome: api.AuditDone, Text: strings.Repeat("long", 100)})
-				if err == nil || !strings.HasPrefix(err.Error(), "the audit log cannot be written: ") ||
-					!errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EIO) {
+				if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EIO) {
 					t.Errorf("Append: %v", err)
 				}
 				wants(t, l, "1 done one")
@@ -531,4 +530,20 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	whole(t, dir, nil)
+}
+
+func BenchmarkAppend(b *testing.B) {
+	for _, parallel := range []int{1, 64} {
+		b.Run(fmt.Sprint(parallel), func(b *testing.B) {
+			l := open(b, b.TempDir(), Options{})
+			b.SetParallelism(parallel)
+			b.RunParallel(func(p *testing.PB) {
+				for p.Next() {
+					if err := l.Append(api.AuditRecord{Outcome: api.AuditDone, Command: "info"}); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
+	}
 }

@@ -251,9 +251,8 @@ func TestEveryRemovalIsFound(t *testing.T) {
 		}
 		r, err := Verify(context.Background(), w.dir, &last)
 		check(t, err)
-		finds(t, r, last.Sequence, last.Sequence)
-		if k := r.Faults[0].Kind; k != api.FaultAnchor {
-			t.Fatalf("what is found is %s", k)
+		if !slices.ContainsFunc(r.Faults, func(f api.AuditFault) bool { return f.Kind == api.FaultAnchor && f.Sequence == last.Sequence }) {
+			t.Fatalf("the anchor is not missed: %+v", r.Faults)
 		}
 	})
 }
@@ -356,6 +355,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(lines[0], lines[0])
 	f.Add(lines[0], lines[1][:100])
 	f.Add(lines[0], []byte{})
+	f.Add([]byte{}, []byte("0"))
 	f.Add([]byte("\n\n\n"), lines[1])
 	f.Add(bytes.Replace(lines[0], []byte("done"), []byte("gone"), 1), lines[1])
 	f.Add([]byte("x"), append(make([]byte, 50), lines[1]...))

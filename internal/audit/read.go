@@ -28,7 +28,7 @@ type Wanted struct {
 // no record is one with the outcome damaged, whatever is wanted. It ends with the
 // error of each, or with the cause of ctx. It says nothing about the chain.
 func (l *Log) Read(ctx context.Context, w Wanted, each func(r api.AuditRecord, line []byte) error) error {
-	spans := l.snapshot()
+	spans, _ := l.snapshot()
 	from := int64(0)
 	if w.Since.IsZero() && w.Count > 0 {
 		var err error

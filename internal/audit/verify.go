@@ -31,16 +31,21 @@ func Verify(ctx context.Context, dir string, a *api.AuditAnchor) (api.AuditRepor
 	return verifyAll(ctx, spans, files, a)
 }
 
-// Verify is the function of that name for what is in the log now.
+// Verify is the function of that name for what is in the log now. It also knows what
+// this Log has written last.
 func (l *Log) Verify(ctx context.Context, a *api.AuditAnchor) (api.AuditReport, error) {
 	for {
-		spans := l.snapshot()
+		spans, ours := l.snapshot()
 		files, err := openAll(l.dir, spans)
 		if err != nil {
 			return api.AuditReport{}, err
 		}
-		if now := l.snapshot(); len(spans) == 0 || now[0].first == spans[0].first {
-			return verifyAll(ctx, spans, files, a)
+		if now, _ := l.snapshot(); len(spans) == 0 || now[0].first == spans[0].first {
+			report, err := verifyAll(ctx, spans, files, a)
+			if err == nil && ours.sequence > 0 {
+				compareEnd(&report, ours)
+			}
+			return report, err
 		}
 		// Segments were rotated away before they were open.
 		if err := closeAll(files); err != nil {
@@ -139,7 +144,17 @@ func (v *verifier) segment(ctx context.Context, first int64, r io.Reader, last b
 		}
 		v.good = v.here
 	}
-	all := newLines(r)
+	if err := v.lines(ctx, newLines(r), last); err != nil {
+		return err
+	}
+	if last && v.line == 0 && first > v.here.next {
+		v.missing(v.here.next, first-1)
+	}
+	return nil
+}
+
+// lines goes through lines to their end.
+func (v *verifier) lines(ctx context.Context, all lines, last bool) error {
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -151,12 +166,12 @@ func (v *verifier) segment(ctx context.Context, first int64, r io.Reader, last b
 		if err != nil {
 			return fmt.Errorf("reading the audit log: %w", err)
 		}
-		v.line++
 		v.report.Bytes += l.size
 		if !l.whole && last {
 			v.report.Torn = l.size
 			return nil
 		}
+		v.line++
 		v.take(l)
 	}
 }

@@ -183,6 +183,12 @@ func TestFaultsOfSegments(t *testing.T) {
 			must(t, err)
 			must(t, os.WriteFile(filepath.Join(filepath.Dir(s[0]), segmentName(4)), b, 0o600))
 		}, []string{"inserted 4 3:2"}},
+		{"an empty one that is far ahead", 3, func(t *testing.T, s []string) {
+			must(t, os.WriteFile(filepath.Join(filepath.Dir(s[0]), segmentName(9)), []byte("torn"), 0o600))
+		}, []string{"missing 7 9:0"}},
+		{"an empty one that comes next", 3, func(t *testing.T, s []string) {
+			must(t, os.WriteFile(filepath.Join(filepath.Dir(s[0]), segmentName(7)), nil, 0o600))
+		}, nil},
 		{"joined", 3, func(t *testing.T, s []string) { // nothing is lost
 			a, err := os.ReadFile(s[0])
 			must(t, err)
@@ -331,5 +337,44 @@ func TestManyFaults(t *testing.T) {
 	r := verify(t, dir, nil)
 	if len(r.Faults) != maxFaults || r.More != 1000-maxFaults || r.Records != 0 {
 		t.Errorf("%d faults, %d more, %d records", len(r.Faults), r.More, r.Records)
+	}
+}
+
+// TestEndOfALivingLog: what the daemon has written is an anchor for itself.
+func TestEndOfALivingLog(t *testing.T) {
+	for _, tt := range []struct {
+		what string
+		make func(lines [][]byte) [][]byte
+		want string
+	}{
+		{"nothing", func(l [][]byte) [][]byte { return l }, ""},
+		{"cut", func(l [][]byte) [][]byte { return l[:1] }, "missing 2 :0: the records 2 to 3 are missing at the end: they were written, and somebody has cut them off"},
+		{"emptied", func([][]byte) [][]byte { return nil }, "missing 1 :0: the records 1 to 3 are missing at the end: they were written, and somebody has cut them off"},
+		{"written anew", func(l [][]byte) [][]byte {
+			l[2] = rehashed(t, l[2], func(r *api.AuditRecord) { r.Text = "THREE" })
+			return l
+		}, "replaced 3 :0: record 3 is not the one that was written last: its hash was "},
+	} {
+		dir := t.TempDir()
+		l := open(t, dir, Options{})
+		add(t, l, "one", "two", "three")
+		rewrite(t, dir, tt.make(content(t, dir)))
+		whole(t, dir, nil)
+		r, err := l.Verify(t.Context(), nil)
+		must(t, err)
+		got := ""
+		for _, f := range r.Faults {
+			got += told(f)
+		}
+		if !strings.HasPrefix(got, tt.want) || (got == "") != (tt.want == "") {
+			t.Errorf("%s: %q", tt.what, got)
+		}
+		if tt.what != "cut" {
+			continue
+		}
+		add(t, l, "next") // behind a hole
+		if r := verify(t, dir, nil); len(r.Faults) == 0 || r.Faults[0].Sequence != 2 {
+			t.Errorf("then: %+v", r)
+		}
 	}
 }

@@ -38,6 +38,7 @@ func (l *Log) write(queue []*waiting) (n int, err error) {
 	l.size += int64(len(b))
 	l.mu.Lock()
 	l.spans[len(l.spans)-1].size = l.size
+	l.ours = last
 	l.mu.Unlock()
 	if beginning {
 		l.rotate()
@@ -79,7 +80,7 @@ func (l *Log) fill(queue []*waiting) (b []byte, last tail, n int, err error) {
 
 // oldest returns the number of the oldest record that rotation keeps from now on.
 func (l *Log) oldest() int64 {
-	spans := l.snapshot()
+	spans, _ := l.snapshot()
 	return spans[max(0, len(spans)-l.keep)].first
 }
 

@@ -47,7 +47,8 @@ type RemoteHandler struct {
 	// News is called when a revocation list has brought some.
 	News func()
 
-	large slots
+	large     slots
+	strangers strangers
 }
 
 // visit is the command of one client.
@@ -281,6 +282,13 @@ func (v *visit) answer(reply wire.Payload, err error) error {
 // that is not in there.
 func (v *visit) log(outcome, text string) error {
 	r := v.record
+	if v.authority == nil {
+		note, ok := v.h.strangers.may(time.Now())
+		if !ok {
+			return nil
+		}
+		text += note
+	}
 	r.Outcome, r.Text = outcome, text
 	if err := v.h.Audit.Append(r); err != nil {
 		return api.Errorf(api.Unavailable, "the audit log cannot be written: %w", err).

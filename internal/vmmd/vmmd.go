@@ -24,7 +24,7 @@ import (
 )
 
 // Verbs are the private commands that [Handler] answers.
-var Verbs = []string{api.VerbState, api.VerbShutdown, api.VerbExport, api.VerbCheck, api.VerbEvents, api.VerbPin, pki.VerbCRL}
+var Verbs = []string{api.VerbState, api.VerbShutdown, api.VerbExport, api.VerbCheck, api.VerbEvents, api.VerbAudit, api.VerbPin, pki.VerbCRL}
 
 // Handler answers the commands of one daemon.
 type Handler struct {
@@ -46,6 +46,7 @@ type exchange struct {
 	conn   *server.Conn
 	staged *image.Staged // the image that came with the command
 	far    *afar         // nil: nobody is served from afar
+	trail  *audit.Log    // likewise
 	data   *os.File      // the block data that came with it, in a file without a name
 	chain  []pki.Link    // of the certificates that the command came with; none: somebody on this host
 	more   bool          // another command may follow
@@ -66,7 +67,7 @@ func (x *exchange) close() error {
 // Handle answers one command, and as many policies as the client sends before.
 func (h *Handler) Handle(ctx context.Context, c *server.Conn) error {
 	for {
-		x := &exchange{ctx: ctx, host: h.Host, conn: c, far: h.far}
+		x := &exchange{ctx: ctx, host: h.Host, conn: c, far: h.far, trail: h.Audit}
 		err := x.handle(h.MaxImage)
 		if err = errors.Join(err, x.close()); err != nil || !x.more {
 			return err
@@ -237,6 +238,8 @@ func (x *exchange) private(m wire.Message, p wire.Private) (wire.Payload, error)
 		return nil, x.export(m.Header)
 	case api.VerbEvents:
 		return nil, x.events(m.Header, p.Body)
+	case api.VerbAudit:
+		return x.audit(m.Header, p.Body)
 	case api.VerbShutdown:
 		stopped, err := x.host.Shutdown(x.ctx)
 		if err != nil {
