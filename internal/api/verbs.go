@@ -48,9 +48,11 @@ type PolicyUse struct {
 	Pinned bool      `json:"pinned,omitempty"` // certificates do not replace it
 }
 
-// Pin says whether the policy of the message's path is to be pinned.
+// Pin says whether the policy of the message's path is to be pinned, and perhaps
+// what it is to be from now on.
 type Pin struct {
-	Pinned bool `json:"pinned"`
+	Pinned bool       `json:"pinned"`
+	Policy *vm.Policy `json:"policy,omitempty"` // with Pinned: set in one step; nil: the one it has
 }
 
 // Use is what is in use at and below a path.

@@ -66,6 +66,16 @@ func list(dir string) ([]span, error) {
 	return spans, nil
 }
 
+// mostLost is how many events in a row are believed to be missing: a line with a
+// number beyond is damaged, and must not be where the log goes on.
+const mostLost = 1 << 20
+
+// plausible reports whether an event with that number may be in a segment: each
+// takes more than a byte.
+func (s span) plausible(sequence int64) bool {
+	return s.first <= sequence && sequence <= s.first+s.size+mostLost
+}
+
 // lastEvent returns the sequence number of the last event in a segment, or 0, and
 // where its last whole line ends.
 func lastEvent(f io.ReaderAt, s span) (sequence, end int64, err error) {
@@ -74,7 +84,7 @@ func lastEvent(f io.ReaderAt, s span) (sequence, end int64, err error) {
 			end = at + int64(len(line)) + 1
 		}
 		e, err := parseLine(line)
-		if err != nil || e.Sequence < s.first {
+		if err != nil || !s.plausible(e.Sequence) {
 			return true
 		}
 		sequence = e.Sequence

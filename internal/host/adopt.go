@@ -92,7 +92,8 @@ func (h *Host) judged(p keeper.Process) bool {
 func newest(all []keeper.Process) map[string]keeper.Process {
 	last := map[string]keeper.Process{}
 	for _, p := range all {
-		if have, ok := last[recordID(p)]; !ok || p.Started.After(have.Started) {
+		have, ok := last[recordID(p)]
+		if !ok || p.Running() && !have.Running() || p.Running() == have.Running() && p.Started.After(have.Started) {
 			last[recordID(p)] = p
 		}
 	}
@@ -125,7 +126,8 @@ func (h *Host) take(record store.Unikernel, p keeper.Process, found bool) *unit 
 		h.console.add(h.ctx, record.Name)
 	}
 	if found && p.Running() && p.Stopped != keeper.NoPurpose {
-		h.do(func() { h.finishStop(u, u.run) })
+		r := u.run
+		h.do(func() { h.finishStop(u, r) })
 	}
 	return u
 }

@@ -70,6 +70,9 @@ func (h *Host) startAgain(ctx context.Context, u *unit) error {
 		defer over()
 		err = h.start(ctx, u)
 	}
+	if err != nil && h.ctx.Err() != nil {
+		return err // the next daemon starts it
+	}
 	if err != nil {
 		h.log.Warn("cannot start", "unikernel", u.record.Name, "error", err)
 		h.startedAgain(u, err)
@@ -142,7 +145,9 @@ func (h *Host) settle(ctx context.Context, r *run) error {
 	event := lifecycle.Ended{Decision: decision, Ran: r.exit.Ran}
 	h.noteEnd(u, event, store.End{ID: u.record.ID, Run: r.id, At: r.exit.Ended, Exit: exit, Reason: reason})
 	h.log.Info("ended", "unikernel", u.record.Name, "exit", exit, "reason", reason, "again", decision != vm.Drop)
-	h.event(endEvent(r, exit, reason))
+	if h.unit(u.record.Name) == u {
+		h.event(endEvent(r, exit, reason))
+	}
 	unasked := u.state.Phase != lifecycle.Stopping
 	if err := h.advance(ctx, u, event); err != nil {
 		return err
@@ -211,13 +216,14 @@ func exitOf(p keeper.Process) vm.Exit {
 // has told so is of another record then: its end is not judged again by a daemon
 // that comes later.
 func (h *Host) dropName(u *unit) error {
-	h.mu.Lock()
-	u.record.NoName = true
-	u.record.ID = newID()
-	h.mu.Unlock()
-	if err := h.store.Put(u.record); err != nil {
+	record := u.record
+	record.NoName, record.ID = true, newID()
+	if err := h.store.Put(record); err != nil {
 		return recordError(err)
 	}
+	h.mu.Lock()
+	u.record = record
+	h.mu.Unlock()
 	h.cfg.Steps.Done("name dropped")
 	return nil
 }
@@ -302,6 +308,28 @@ func (h *Host) exited(p keeper.Process) {
 	h.end(r, p, false)
 }
 
+// settleOnce settles the end of a run that nobody waits for, or goes on with what
+// that led to and failed at, as when the disk is full.
+func (h *Host) settleOnce(r *run) error {
+	unlock, err := h.names.lock(h.ctx, r.unit.record.Name)
+	if err != nil {
+		return nil // the daemon ends
+	}
+	defer unlock()
+	if u := r.unit; u.run == r && u.condemned() && h.unit(u.record.Name) == u {
+		err = h.advance(h.ctx, u, lifecycle.StopRequested{}) // what it failed at
+	} else {
+		err = h.settleLate(r)
+	}
+	if err != nil && h.unit(r.unit.record.Name) == r.unit && r.unit.run == r {
+		return err
+	}
+	return nil
+}
+
+// settleRetry is the time between attempts to settle the end of a run.
+const settleRetry = 2 * time.Second
+
 // end marks a run as ended, once, and has it settled.
 func (h *Host) end(r *run, p keeper.Process, lost bool) {
 	h.mu.Lock()
@@ -315,13 +343,13 @@ func (h *Host) end(r *run, p keeper.Process, lost bool) {
 	close(r.exited)
 	h.mu.Unlock()
 	h.do(func() {
-		unlock, err := h.names.lock(h.ctx, r.unit.record.Name)
-		if err != nil {
-			return
-		}
-		defer unlock()
-		if err := h.settleLate(r); err != nil {
-			h.log.Error("after the end of a unikernel", "unikernel", r.unit.record.Name, "error", err)
+		for err := h.settleOnce(r); err != nil; err = h.settleOnce(r) {
+			h.log.Error("after the end of a unikernel; trying on", "unikernel", r.unit.record.Name, "error", err)
+			select {
+			case <-h.ctx.Done():
+				return
+			case <-time.After(settleRetry):
+			}
 		}
 	})
 }

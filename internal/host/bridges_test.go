@@ -444,3 +444,21 @@ func TestAddressesOfOneUnikernel(t *testing.T) {
 		t.Errorf("addresses are %v", own)
 	}
 }
+
+// TestTakenOffStaysOff also when the daemon is restarted: who took it off had a
+// reason.
+func TestTakenOffStaysOff(t *testing.T) {
+	onNetwork(t)
+	w := newWorld(t)
+	testutil.AddBridge(t, "br44", "")
+	must(t, w.create("www", "web", web("br44"), false))
+	w.healthy("www", "br44")
+	must(t, netlink.LinkSetNoMaster(link(t, w.tapOf("www"))))
+	w.problem("www", "taken off")
+	w.close()
+	w.open()
+	w.problem("www", "taken off")
+	if m := link(t, w.tapOf("www")).Attrs().MasterIndex; m != 0 {
+		t.Errorf("a restart of the daemon has put it on interface %d again", m)
+	}
+}

@@ -184,9 +184,8 @@ func (h *Host) removeGroups() error {
 		if used {
 			continue
 		}
-		h.log.Info("removing a control group that belongs to nobody", "id", id)
+		h.removedLeftover(vm.Name{}, "removing the control group %s, which belonged to nobody", id)
 		h.removeGroup(id)
-		h.removedLeftover(vm.Name{}, "removed the control group %s, which belonged to nobody", id)
 	}
 	return nil
 }

@@ -10,10 +10,12 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"albatross/internal/api"
 	"albatross/internal/block"
 	"albatross/internal/image"
+	"albatross/internal/keeper"
 	"albatross/internal/linux"
 	"albatross/internal/paths"
 	"albatross/internal/policy"
@@ -33,14 +35,15 @@ type inspection struct {
 	blocks *block.Store
 	found  api.Check
 
-	needed  func(image.Digest) bool    // whether anything needs the image
-	current func(store.Unikernel) bool // whether the record is still the unikernel's
+	patience time.Duration              // with what the daemon is just about to remove
+	needed   func(image.Digest) bool    // whether anything needs the image
+	current  func(store.Unikernel) bool // whether the record is still the unikernel's
 }
 
 // Check inspects what this host has on disk, and looks for processes that belong
 // to no unikernel.
 func (h *Host) Check(ctx context.Context) (api.Check, error) {
-	i := inspection{store: h.store, images: h.images, blocks: h.blocks, needed: h.needs, current: h.isCurrent}
+	i := inspection{store: h.store, images: h.images, blocks: h.blocks, needed: h.needs, current: h.isCurrent, patience: checkPatience}
 	c, err := i.records()
 	if err != nil {
 		return i.found, err
@@ -53,6 +56,10 @@ func (h *Host) Check(ctx context.Context) (api.Check, error) {
 	h.mu.Unlock()
 	return i.found, h.checkProcesses(ctx, &i)
 }
+
+// checkPatience is how long an operation may take between two things that a check
+// compares.
+const checkPatience = 100 * time.Millisecond
 
 // needs reports whether anything needs an image.
 func (h *Host) needs(d image.Digest) bool {
@@ -77,18 +84,38 @@ func (h *Host) checkProcesses(ctx context.Context, i *inspection) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, keeperTime)
 	defer cancel()
-	has, err := client.List(ctx)
-	if err != nil {
-		return err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, p := range has {
-		if p.Running() && h.runs[p.ID] == nil {
-			i.report(fmt.Sprintf("process %d of %s", p.PID, p.Name), "restart albatrossd, which stops it", "it belongs to no unikernel")
+	strays := map[string]bool{}
+	for round := range 2 { // what is a stray twice was not just being stopped
+		has, err := client.List(ctx)
+		if err != nil {
+			return err
+		}
+		for _, p := range h.strays(has) {
+			if strays[p.ID] {
+				i.report(fmt.Sprintf("process %d of %s", p.PID, p.Name), "restart albatrossd, which stops it", "it belongs to no unikernel")
+			}
+			strays[p.ID] = true
+		}
+		if len(strays) == 0 {
+			return nil
+		}
+		if round == 0 {
+			time.Sleep(checkPatience)
 		}
 	}
 	return nil
+}
+
+// strays returns the processes that run and are no unit's.
+func (h *Host) strays(all []keeper.Process) (strays []keeper.Process) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range all {
+		if p.Running() && h.runs[p.ID] == nil {
+			strays = append(strays, p)
+		}
+	}
+	return strays
 }
 
 // CheckDirectory inspects a database directory that no daemon uses. It changes
@@ -175,7 +202,7 @@ func (i *inspection) all(ctx context.Context, c store.Contents) error {
 	}
 	i.found.Images = len(stored)
 	for _, d := range stored {
-		if len(users[d]) == 0 && !i.needed(d) {
+		if len(users[d]) == 0 && !i.needed(d) && i.unused(d) {
 			i.report("image "+d.String(), "albatrossd removes it when it starts", "no unikernel uses it")
 		}
 	}
@@ -195,6 +222,18 @@ func (i *inspection) all(ctx context.Context, c store.Contents) error {
 	return nil
 }
 
+// unused reports whether an image that nothing needed a moment ago is still there
+// and needed by nothing: one that is about to be removed goes then, and one that
+// has just come is needed.
+func (i *inspection) unused(d image.Digest) bool {
+	time.Sleep(i.patience)
+	f, err := i.images.Open(d)
+	if err != nil {
+		return false
+	}
+	return f.Close() == nil && !i.needed(d)
+}
+
 // image looks whether an image is what the records of its users say.
 func (i *inspection) image(ctx context.Context, d image.Digest, users []store.Unikernel) error {
 	names := make([]string, len(users))
@@ -207,8 +246,8 @@ func (i *inspection) image(ctx context.Context, d image.Digest, users []store.Un
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, fs.ErrNotExist) && !i.needed(d):
-		return nil // its users are gone since their records were read
+	case errors.Is(err, fs.ErrNotExist) && !slices.ContainsFunc(users, i.current):
+		return nil // they are gone since their records were read
 	case errors.Is(err, fs.ErrNotExist):
 		i.report(what, hint, "it is missing")
 		return nil

@@ -1,10 +1,12 @@
 package host
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"albatross/internal/api"
 	"albatross/internal/keeper"
@@ -143,4 +145,28 @@ func TestCheckOfDamagedRecords(t *testing.T) {
 	wantFinding(t, found, "state.db", "opening")
 	must(t, os.WriteFile(w.cfg.DB.State(), sound, 0o600))
 	w.open()
+}
+
+// TestCheckBesideOperations finds nothing wrong while unikernels come and go.
+func TestCheckBesideOperations(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			if w.create("a", "ticker", config(), false) == nil {
+				_, _ = w.host.Destroy(context.Background(), name(t, "a"))
+			}
+		}
+	}()
+	for ctx.Err() == nil {
+		c, err := w.host.Check(t.Context())
+		must(t, err)
+		if len(c.Findings) > 0 {
+			t.Errorf("found %+v", c.Findings)
+		}
+	}
+	<-done
 }

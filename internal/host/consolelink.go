@@ -37,10 +37,17 @@ type consoleLink struct {
 	sending sync.Mutex // held while a message is written
 
 	mu       sync.Mutex
-	names    map[vm.Name]bool        // guarded by mu; of consoles that exist
-	conn     net.Conn                // guarded by mu; nil while there is none
-	sequence int64                   // guarded by mu
-	pending  map[int64]chan struct{} // guarded by mu; closed by the answer
+	names    map[vm.Name]bool   // guarded by mu; of consoles that exist
+	told     map[vm.Name]bool   // guarded by mu; that the daemon of this connection has answered for
+	conn     net.Conn           // guarded by mu; nil while there is none
+	sequence int64              // guarded by mu
+	pending  map[int64]question // guarded by mu
+}
+
+// question is a console add that is not answered yet.
+type question struct {
+	name     vm.Name
+	answered chan struct{} // closed by the answer
 }
 
 func newConsoleLink(h *Host, path string) *consoleLink {
@@ -64,6 +71,7 @@ func (l *consoleLink) close() {
 func (l *consoleLink) add(ctx context.Context, n vm.Name) (wait func()) {
 	l.mu.Lock()
 	l.names[n] = true
+	delete(l.told, n) // that was of an earlier FIFO
 	conn := l.conn
 	l.mu.Unlock()
 	if conn == nil {
@@ -82,12 +90,13 @@ func (l *consoleLink) add(ctx context.Context, n vm.Name) (wait func()) {
 	}
 }
 
-// away reports whether there is a console daemon that is not connected now.
-func (l *consoleLink) away() bool {
+// away reports whether there is a console daemon that does not read the console
+// of n now, but will.
+func (l *consoleLink) away(n vm.Name) bool {
 	l.mu.Lock()
-	connected := l.conn != nil
+	reads := l.conn != nil && l.told[n]
 	l.mu.Unlock()
-	if connected {
+	if reads {
 		return false
 	}
 	_, err := os.Lstat(l.path) // without its socket there never was one
@@ -128,6 +137,7 @@ func (l *consoleLink) remove(n vm.Name) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.names, n)
+	delete(l.told, n)
 }
 
 // tell sends one console add and returns what is closed once it is answered or
@@ -143,7 +153,7 @@ func (l *consoleLink) tell(conn net.Conn, n vm.Name) <-chan struct{} {
 	}
 	l.sequence++
 	m := wire.Message{Header: wire.Header{Sequence: l.sequence, Name: n}, Payload: wire.ConsoleAdd{Unikernels: rings}}
-	l.pending[l.sequence] = answered
+	l.pending[l.sequence] = question{n, answered}
 	l.mu.Unlock()
 
 	l.sending.Lock()
@@ -197,7 +207,7 @@ func (l *consoleLink) serve(conn net.Conn) {
 		_ = conn.Close()
 		return
 	}
-	l.conn, l.pending = conn, map[int64]chan struct{}{}
+	l.conn, l.pending, l.told = conn, map[int64]question{}, map[vm.Name]bool{}
 	l.served.Store(true)
 	names := make([]vm.Name, 0, len(l.names))
 	for n := range l.names {
@@ -221,9 +231,10 @@ func (l *consoleLink) serve(conn net.Conn) {
 			l.h.log.Warn("albatross-console refused", "unikernel", m.Name, "error", f.Text)
 		}
 		l.mu.Lock()
-		if answered, ok := l.pending[m.Sequence]; ok {
+		if q, ok := l.pending[m.Sequence]; ok {
 			delete(l.pending, m.Sequence)
-			close(answered)
+			l.told[q.name] = true
+			close(q.answered)
 		}
 		l.mu.Unlock()
 	}
@@ -232,8 +243,8 @@ func (l *consoleLink) serve(conn net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.conn = nil
-	for _, answered := range l.pending {
-		close(answered)
+	for _, q := range l.pending {
+		close(q.answered)
 	}
 	l.pending = nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"albatross/internal/api"
+	"albatross/internal/events"
 	"albatross/internal/keeper"
 	"albatross/internal/store"
 	"albatross/internal/testutil"
@@ -278,5 +279,109 @@ func TestWatchMissesNothing(t *testing.T) {
 			t.Fatalf("a watch has seen %d of 20", len(seen))
 		}
 		watch.Close()
+	}
+}
+
+// reopenStore makes records writable again.
+func (w *world) reopenStore() {
+	w.t.Helper()
+	s, err := store.Open(w.cfg.DB.State())
+	must(w.t, err)
+	w.host.store = s
+}
+
+// TestFailedOperationsLeaveNoEnd: what never was has not ended, and what was to
+// be replaced has ended as before.
+func TestFailedOperationsLeaveNoEnd(t *testing.T) {
+	w := newWorld(t)
+	cfg := config()
+	cfg.Fail = vm.Fail{Mode: vm.FailAlways}
+	must(t, w.create("a", "ticker", cfg, false))
+	killChild(t, w, w.host.unit(name(t, "a")).run.id)
+	testutil.Eventually(t, 10*time.Second, func() error {
+		if s := w.state("a"); s.Restarts != 1 || s.Phase != api.PhaseRunning {
+			return fmt.Errorf("state is %+v", s)
+		}
+		return nil
+	})
+	must(t, w.host.store.Close())
+	if w.create("x", "ticker", config(), false) == nil || w.create("a", "spin", cfg, true) == nil {
+		t.Error("created without a store")
+	}
+	w.reopenStore()
+	if s := w.host.State(name(t, "x")); len(s.Ended) > 0 {
+		t.Errorf("it never was, and has ended: %+v", s.Ended)
+	}
+	if s := w.state("a"); s.LastExit == nil || s.Restarts < 1 {
+		t.Errorf("its end was forgotten: %+v", s)
+	}
+}
+
+// TestClockSetBackBetweenRuns takes the process that runs for the newest one.
+func TestClockSetBackBetweenRuns(t *testing.T) {
+	now := time.Now().UTC()
+	ended := keeper.Process{ID: "r.1", Started: now, Ended: now.Add(time.Second)}
+	running := keeper.Process{ID: "r.2", Started: now.Add(-time.Hour)}
+	for _, all := range [][]keeper.Process{{ended, running}, {running, ended}} {
+		if p := newest(all)["r"]; p.ID != "r.2" {
+			t.Errorf("the newest is %+v", p)
+		}
+	}
+}
+
+// TestCloseDuringColdStart leaves what was not started to the next daemon, and
+// calls that no failure.
+func TestCloseDuringColdStart(t *testing.T) {
+	w := newWorld(t)
+	for i := range 24 {
+		must(t, w.create(fmt.Sprint("u", i), "ticker", config(), false))
+	}
+	_, err := w.host.Shutdown(t.Context())
+	must(t, err)
+	w.close()
+	w.open()
+	w.close()
+	w.open()
+	must(t, w.host.Events().Read(t.Context(), events.Wanted{}, func(e api.Event) error {
+		if e.Kind == api.EventStartFailed {
+			t.Errorf("%s: %s", e.Name, e.Text)
+		}
+		return nil
+	}))
+	for i := range 24 {
+		w.running(fmt.Sprint("u", i))
+	}
+}
+
+// TestEndOnAFullDisk has unikernels end while nothing can be recorded: once there
+// is space again they are judged as ever.
+func TestEndOnAFullDisk(t *testing.T) {
+	w := newWorld(t)
+	must(t, w.create("killed", "ticker", config(), false))
+	named := config()
+	named.AddName = true
+	must(t, w.create("named", "ticker", named, false))
+	r := w.host.unit(name(t, "named")).run
+	must(t, w.host.store.Close())
+	must(t, syscall.Kill(w.state("killed").PID, syscall.SIGKILL))
+	refused := r.process // as one that does not understand the added --name
+	refused.Ended, refused.Ran, refused.Status = time.Now(), time.Second, 64<<8
+	w.host.end(r, refused, false)
+	testutil.Eventually(t, 5*time.Second, func() error {
+		if s := w.state("killed"); s.Phase == api.PhaseRunning {
+			return fmt.Errorf("state is %+v", s)
+		}
+		return nil
+	})
+	w.reopenStore()
+	w.gone("killed")
+	testutil.Eventually(t, 10*time.Second, func() error {
+		if s := w.state("named"); s.Phase != api.PhaseRunning || s.PID == r.process.PID {
+			return fmt.Errorf("state is %+v", s)
+		}
+		return nil
+	})
+	if !w.host.unit(name(t, "named")).record.NoName {
+		t.Error("it was started with the name again")
 	}
 }

@@ -46,7 +46,7 @@ func (h *Host) Create(ctx context.Context, n vm.Name, cfg vm.Config, st *image.S
 	old := h.unit(n)
 	if old != nil && !o.Force {
 		return api.Errorf(api.Exists, "a unikernel %s exists already", n).
-			Hinted("choose another name, destroy it first, or use --o.Force to replace it")
+			Hinted("choose another name, destroy it first, or use --force to replace it")
 	}
 	if err := h.hold(st); err != nil {
 		return err

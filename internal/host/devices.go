@@ -151,7 +151,7 @@ func (h *Host) openNet(record store.Unikernel, net vm.Net) (device, error) {
 		return device{}, bridgeError(err)
 	}
 	h.cfg.Steps.Done("tap made")
-	end := Tap{Interface: net.Name, Tap: tap.Name, Index: tap.Index, MTU: tap.MTU}
+	end := Tap{Interface: net.Name, Tap: tap.Name, Index: tap.Index, MTU: tap.MTU, Bridge: tap.Bridge.Index}
 	info := vm.NetInfo{Name: net.Name, Bridge: net.HostBridge(), MAC: netMAC(record, net)}
 	return device{fd: tap.FD, isNet: true, net: info, tap: end, bridge: tap.Bridge}, nil
 }

@@ -22,6 +22,9 @@ func ended(n vm.Name, e store.End) api.Ended {
 // a daemon that comes later counts it once; else it goes with the record's
 // removal. An end that cannot be written is no reason to leave u as it is.
 func (h *Host) noteEnd(u *unit, event lifecycle.Ended, e store.End) {
+	if h.unit(u.record.Name) != u {
+		return // its create failed: it never was
+	}
 	next, actions := u.state.Next(event)
 	e.Restarts, e.Failures = u.state.Restarts, next.Failures
 	h.mu.Lock()
@@ -66,11 +69,13 @@ func (h *Host) forgetEnds() {
 	}
 	slices.SortFunc(gone, func(a, b vm.Name) int { return h.ends[a].At.Compare(h.ends[b].At) })
 	gone = gone[:len(gone)-mostEnds]
+	runs := make(map[vm.Name]string, len(gone))
 	for _, n := range gone {
+		runs[n] = h.ends[n].Run
 		delete(h.ends, n)
 	}
 	h.mu.Unlock()
-	if err := h.store.DeleteEnds(gone...); err != nil {
+	if err := h.store.DeleteEnds(runs); err != nil {
 		h.log.Warn("cannot forget old ends of unikernels", "error", err)
 	}
 }

@@ -110,7 +110,7 @@ func TestEventsOfTheRest(t *testing.T) {
 	path, disk, block := name(t, "p."), name(t, "p.disk"), 3
 	p := vm.Policy{Unikernels: 1, CPUs: vm.MakeSet(0), Memory: 64, Block: &block}
 	for range 2 {
-		_, err := w.host.SetPolicy(path.Path(), p)
+		_, err := w.host.SetPolicy(t.Context(), path.Path(), p, Here)
 		must(t, err)
 	}
 	must(t, w.host.AddBlock(ctx, disk, 2))
@@ -119,8 +119,8 @@ func TestEventsOfTheRest(t *testing.T) {
 	}
 	must(t, w.host.SetBlock(ctx, disk, strings.NewReader("content"), false))
 	must(t, w.host.RemoveBlock(ctx, disk))
-	must(t, w.host.RemovePolicy(path.Path()))
-	if err := w.host.RemovePolicy(path.Path()); err == nil {
+	must(t, w.host.RemovePolicy(t.Context(), path.Path()))
+	if err := w.host.RemovePolicy(t.Context(), path.Path()); err == nil {
 		t.Error("a policy is removed that is not there")
 	}
 	gone, cancel := context.WithCancel(ctx)

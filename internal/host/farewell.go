@@ -17,7 +17,7 @@ import (
 // finds it.
 const (
 	farewellTime  = time.Minute // for the console daemon to come back
-	mostFarewells = 64          // that wait for it; others go unread
+	mostFarewells = 1024        // that wait for it; others go unread
 )
 
 // dropConsole gives up the console of the process id of n, unread lines included.
@@ -40,7 +40,7 @@ func (h *Host) dropConsole(ctx context.Context, n vm.Name, id string) {
 // bidFarewell gives up the console of an ended process once the console daemon,
 // which is away, reads it. It reports false if that is not worth waiting for.
 func (h *Host) bidFarewell(n vm.Name, id string) bool {
-	if !h.console.away() {
+	if !h.console.away(n) {
 		return false
 	}
 	h.mu.Lock()

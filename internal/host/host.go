@@ -69,6 +69,7 @@ type Host struct {
 	names      nameLocks
 	blockNames nameLocks
 	policies   sync.Mutex     // held while a policy changes, in the tree and in the store
+	looking    sync.Mutex     // held while the root's policy is found out and set
 	starts     sync.WaitGroup // operations that may start something
 
 	mu        sync.Mutex

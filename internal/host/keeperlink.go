@@ -195,6 +195,7 @@ func (h *Host) takeStock(c *keeper.Client) error {
 	h.keeper.set(c)
 	for r, p := range lost {
 		p.Ended, p.Status = time.Now().UTC(), syscall.WaitStatus(syscall.SIGKILL)
+		p.Ran = max(0, p.Ended.Sub(p.Started)) // who has measured it is gone
 		h.end(r, p, true)
 	}
 	h.do(func() { h.removeStrays(has, false) })

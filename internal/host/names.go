@@ -43,6 +43,11 @@ func (l *nameLocks) lock(ctx context.Context, n vm.Name) (unlock func(), err err
 	}
 	select {
 	case <-k.free:
+		if err := ctx.Err(); err != nil { // select chooses at random
+			k.free <- struct{}{}
+			leave()
+			return nil, err
+		}
 		return func() { k.free <- struct{}{}; leave() }, nil
 	case <-ctx.Done():
 		leave()

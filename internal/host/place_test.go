@@ -40,7 +40,7 @@ func TestPlacedOnLeastUsedCPU(t *testing.T) {
 	}
 	one := w.host.cpus[1]
 	p := vm.Policy{Unikernels: 4, Memory: 100, CPUs: vm.MakeSet(one)}
-	_, err := w.host.SetPolicy(name(t, "p.").Path(), p)
+	_, err := w.host.SetPolicy(t.Context(), name(t, "p.").Path(), p, Here)
 	must(t, err)
 	must(t, w.create("p.a", "ticker", cfg, false))
 	if s := w.state("p.a"); !s.Info.CPUs.Equal(vm.MakeSet(one)) {
@@ -48,5 +48,5 @@ func TestPlacedOnLeastUsedCPU(t *testing.T) {
 	}
 	cfg.CPUs = vm.MakeSet(w.host.cpus[0])
 	wantCode(t, w.create("p.b", "ticker", cfg, false), api.Policy, "CPU")
-	must(t, w.host.RemovePolicy(name(t, "p.").Path()))
+	must(t, w.host.RemovePolicy(t.Context(), name(t, "p.").Path()))
 }

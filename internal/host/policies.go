@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"fmt"
 
 	"albatross/internal/api"
@@ -21,36 +22,66 @@ func (h *Host) Policies(path vm.Path) ([]policy.Entry, error) {
 	return h.tree.List(path), nil
 }
 
+// Origin says who sets a policy.
+type Origin int
+
+// The origins.
+const (
+	Here   Origin = iota // somebody on this host
+	Pinned               // the same, who wants that none from afar replaces it
+	Afar                 // a chain of certificates
+)
+
 // SetPolicy sets the policy of a path and reports whether that changed anything.
-// A change is durable when it returns. As with Albatross, whether the policy is of
-// use to anyone is for those to ask who make it.
-func (h *Host) SetPolicy(path vm.Path, p vm.Policy) (changed bool, err error) {
-	defer func() { h.Refused(h.ctx, "add-policy", vm.MakeName(path, ""), err) }()
+// A change is durable when it returns. One from afar does not replace one that is
+// pinned. As with Albatross, whether the policy is of use to anyone is for those
+// to ask who make it.
+func (h *Host) SetPolicy(ctx context.Context, path vm.Path, p vm.Policy, from Origin) (changed bool, err error) {
+	defer func() { h.Refused(ctx, "add-policy", vm.MakeName(path, ""), err) }()
 	h.policies.Lock()
 	defer h.policies.Unlock()
 	h.mu.Lock()
+	pinned := h.pins[path]
+	if pinned && from == Afar {
+		h.mu.Unlock()
+		return false, nil
+	}
 	before, had := h.tree.Policy(path)
 	changed, err = h.tree.Add(path, p)
 	h.mu.Unlock()
 	if err != nil {
 		return false, policyError(err)
 	}
-	if !changed {
+	pin := from == Pinned && !pinned
+	if !changed && !pin {
 		return false, nil
 	}
-	if err := h.store.PutPolicy(path, p); err != nil {
+	if err := h.store.PutPolicy(path, p, pin); err != nil {
 		h.revertPolicy(path, before, had)
 		return false, recordError(err)
 	}
+	if pin {
+		h.setPin(path, true)
+	}
 	h.cfg.Steps.Done("policy written")
-	h.log.Info("policy set", "path", path)
-	h.done(h.ctx, api.EventPolicySet, vm.MakeName(path, ""), limits(p))
+	h.log.Info("policy set", "path", path, "pinned", pin || pinned)
+	h.done(ctx, api.EventPolicySet, vm.MakeName(path, ""), limits(p))
 	return true, nil
 }
 
+func (h *Host) setPin(path vm.Path, pinned bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if pinned {
+		h.pins[path] = true
+	} else {
+		delete(h.pins, path)
+	}
+}
+
 // RemovePolicy removes the policy of a path.
-func (h *Host) RemovePolicy(path vm.Path) (err error) {
-	defer func() { h.Refused(h.ctx, "remove-policy", vm.MakeName(path, ""), err) }()
+func (h *Host) RemovePolicy(ctx context.Context, path vm.Path) (err error) {
+	defer func() { h.Refused(ctx, "remove-policy", vm.MakeName(path, ""), err) }()
 	h.policies.Lock()
 	defer h.policies.Unlock()
 	h.mu.Lock()
@@ -64,26 +95,11 @@ func (h *Host) RemovePolicy(path vm.Path) (err error) {
 		h.revertPolicy(path, before, had)
 		return recordError(err)
 	}
-	h.mu.Lock()
-	delete(h.pins, path)
-	h.mu.Unlock()
+	h.setPin(path, false)
 	h.cfg.Steps.Done("policy deleted")
 	h.log.Info("policy removed", "path", path)
-	h.done(h.ctx, api.EventPolicyRemoved, vm.MakeName(path, ""), "")
+	h.done(ctx, api.EventPolicyRemoved, vm.MakeName(path, ""), "")
 	return nil
-}
-
-// SetDelegated sets a policy that came with a chain of certificates, unless the
-// one of the path was pinned on this host.
-func (h *Host) SetDelegated(path vm.Path, p vm.Policy) error {
-	h.mu.Lock()
-	pinned := h.pins[path]
-	h.mu.Unlock()
-	if pinned {
-		return nil
-	}
-	_, err := h.SetPolicy(path, p)
-	return err
 }
 
 // Pin makes the policy of a path one that certificates do not replace, or undoes
@@ -104,9 +120,8 @@ func (h *Host) Pin(path vm.Path, pinned bool) error {
 	if err := change(path); err != nil {
 		return recordError(err)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.pins[path] = pinned
+	h.setPin(path, pinned)
+	h.cfg.Steps.Done("pin written")
 	return nil
 }
 
@@ -179,8 +194,10 @@ func bridgeNames(bridges []hostnet.Bridge) vm.Set[string] {
 	return vm.MakeSet(names...)
 }
 
-// refreshRoot looks at the host again.
+// refreshRoot looks at the host again. What was seen last is what counts.
 func (h *Host) refreshRoot() error {
+	h.looking.Lock()
+	defer h.looking.Unlock()
 	root, err := h.discover()
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ func recordedPorts(record store.Unikernel, taps []Tap) []*port {
 	for _, t := range taps {
 		for _, n := range record.Config.Nets {
 			if n.Name == t.Interface {
-				ports = append(ports, &port{Tap: t, bridge: n.HostBridge()})
+				ports = append(ports, &port{Tap: t, bridge: n.HostBridge(), home: t.Bridge})
 			}
 		}
 	}

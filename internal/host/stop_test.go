@@ -97,9 +97,12 @@ var doings = map[string]func(ctx context.Context, h *Host) error{
 	"destroy-block":  destroying("device"), // one that has a block device
 	"policy-add":     policing("new.", limit(3)),
 	"policy-replace": policing("p.", limit(7)),
-	"policy-remove": func(_ context.Context, h *Host) error {
-		return h.RemovePolicy(label("p.").Path())
+	"policy-remove":  func(ctx context.Context, h *Host) error { return h.RemovePolicy(ctx, label("p.").Path()) },
+	"policy-pinned": func(ctx context.Context, h *Host) error {
+		_, err := h.SetPolicy(ctx, label("new.").Path(), limit(2), Pinned)
+		return err
 	},
+	"pin":          func(_ context.Context, h *Host) error { return h.Pin(label("p.").Path(), true) },
 	"block-create": func(ctx context.Context, h *Host) error { return h.AddBlock(ctx, label("made"), 2) },
 	"block-set": func(ctx context.Context, h *Host) error {
 		return h.SetBlock(ctx, label("data"), strings.NewReader(strings.Repeat("new", 300_000)), false)
@@ -160,8 +163,8 @@ func destroying(n string) func(context.Context, *Host) error {
 }
 
 func policing(path string, p vm.Policy) func(context.Context, *Host) error {
-	return func(_ context.Context, h *Host) error {
-		_, err := h.SetPolicy(label(path).Path(), p)
+	return func(ctx context.Context, h *Host) error {
+		_, err := h.SetPolicy(ctx, label(path).Path(), p, Here)
 		return err
 	}
 }
@@ -203,7 +206,7 @@ func (w *world) facts() facts {
 	must(w.t, err)
 	for _, e := range policies {
 		if !e.Path.IsRoot() {
-			f.Policies[e.Path.String()] = fmt.Sprintf("%d unikernels", e.Policy.Unikernels)
+			f.Policies[e.Path.String()] = fmt.Sprintf("%d unikernels, pinned: %v", e.Policy.Unikernels, w.host.pins[e.Path])
 		}
 	}
 	blocks, _, err := w.host.blocks.List()
@@ -227,7 +230,7 @@ func (w *world) facts() facts {
 func prepared(t *testing.T, doing string) *world {
 	w := newWorld(t)
 	ctx := t.Context()
-	_, err := w.host.SetPolicy(label("p.").Path(), limit(5))
+	_, err := w.host.SetPolicy(t.Context(), label("p.").Path(), limit(5), Here)
 	must(t, err)
 	must(t, w.host.AddBlock(ctx, label("data"), 1))
 	must(t, w.host.SetBlock(ctx, label("data"), strings.NewReader(strings.Repeat("old", 300_000)), false))
@@ -267,12 +270,32 @@ func (w *world) interrupt(spec stopAt) (passed []string, acknowledged bool) {
 func TestKilledBetweenEffects(t *testing.T) {
 	testutil.RequireTap(t)
 	testutil.AddBridge(t, "service", "10.77.0.1/24")
+	passed := map[string]bool{}
 	for _, doing := range slices.Sorted(maps.Keys(doings)) {
 		if doing == "nothing" {
 			continue
 		}
-		t.Run(doing, func(t *testing.T) { killedAtEach(t, doing, nil) })
+		t.Run(doing, func(t *testing.T) { killedAtEach(t, doing, nil, passed) })
 	}
+	for m := range passed { // control groups need root, and a kernel that has them
+		if strings.HasPrefix(m, "control_group") {
+			delete(passed, m)
+		}
+	}
+	if d := cmp.Diff(moments, slices.Sorted(maps.Keys(passed))); d != "" {
+		t.Errorf("other moments were passed than there should be: %s", d)
+	}
+}
+
+// moments are all between two effects of the operations, so that none is lost
+// from sight.
+var moments = []string{
+	"FIFO_made", "FIFO_removed", "block_content_synced", "block_content_written", "block_device_locked",
+	"block_directory_synced", "block_file_linked", "block_file_made", "block_file_removed", "block_file_renamed",
+	"block_file_synced", "end_written", "guest_runs",
+	"image_directory_synced", "image_file_made", "image_removed", "image_renamed", "image_synced", "image_written",
+	"old_FIFO_removed", "pin_written", "policy_deleted", "policy_written", "process_ended", "process_forgotten",
+	"process_signalled", "process_started", "record_deleted", "record_written", "tap_made",
 }
 
 // TestLongKilledTwice kills the daemon that finds half a replacement as well, at
@@ -288,14 +311,14 @@ func TestLongKilledTwice(t *testing.T) {
 			killedAtEach(t, doing, func(w *world, again int) (more bool) {
 				passed, whole := w.interrupt(stopAt{Doing: "nothing", At: again, Early: true})
 				return !whole && len(passed) == again
-			})
+			}, map[string]bool{})
 		})
 	}
 }
 
 // killedAtEach kills a daemon at each moment of doing, then, if there is one, has
 // second kill the next daemon at each of its moments.
-func killedAtEach(t *testing.T, doing string, second func(w *world, again int) (more bool)) {
+func killedAtEach(t *testing.T, doing string, second func(w *world, again int) (more bool), seen map[string]bool) {
 	var before, after facts
 	var moments []string
 	t.Run("undisturbed", func(t *testing.T) {
@@ -310,6 +333,9 @@ func killedAtEach(t *testing.T, doing string, second func(w *world, again int) (
 	t.Logf("%d moments: %s", len(moments), strings.Join(moments, ", "))
 	if len(moments) == 0 {
 		t.Fatal("there is no moment between effects")
+	}
+	for _, m := range moments {
+		seen[m] = true
 	}
 	for at := 1; at <= len(moments); at++ {
 		for again := 1; ; again++ {

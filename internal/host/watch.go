@@ -12,6 +12,7 @@ type Tap struct {
 	Tap       string // what the host calls it
 	Index     int    `json:",omitempty"` // the kernel's number for the tap; 0: not noted
 	MTU       int    `json:",omitempty"` // bytes, as the unikernel was told; 0: not noted
+	Bridge    int    `json:",omitempty"` // the number of the bridge that it was put on when it was made; 0: not noted
 }
 
 // taps returns the taps of the devices.

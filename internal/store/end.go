@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"time"
 
 	"albatross/internal/vm"
@@ -35,11 +36,21 @@ func (s *Store) Delete(n vm.Name, e *End) error {
 	})
 }
 
-// DeleteEnds forgets how unikernels ended.
-func (s *Store) DeleteEnds(names ...vm.Name) error {
-	keys := make([]string, len(names))
-	for i, n := range names {
-		keys[i] = n.Wire()
-	}
-	return s.remove(bucketEnds, keys...)
+// DeleteEnds forgets how the given runs of unikernels ended, but not how later
+// runs did.
+func (s *Store) DeleteEnds(runs map[vm.Name]string) error {
+	return s.change(func(tx *bbolt.Tx) error {
+		ends := tx.Bucket(bucketEnds)
+		for n, run := range runs {
+			key := []byte(n.Wire())
+			var e End
+			if value := ends.Get(key); value == nil || json.Unmarshal(value, &e) == nil && e.Run != run {
+				continue
+			}
+			if err := ends.Delete(key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -61,7 +61,7 @@ func TestEnds(t *testing.T) {
 	must(t, s.Delete(name(t, ":gone"), &gone))
 	must(t, s.Delete(name(t, ":old"), &gone))
 	must(t, s.Delete(name(t, ":silent"), nil))
-	must(t, s.DeleteEnds(name(t, ":old"), name(t, ":never")))
+	must(t, s.DeleteEnds(map[vm.Name]string{name(t, ":old"): gone.Run, name(t, ":never"): "x", name(t, ":runs"): "an earlier run"}))
 	must(t, s.Close())
 
 	s = open(t, path)

@@ -168,8 +168,16 @@ func (s *Store) Close() error {
 // Put writes the record of a unikernel, replacing that of the same name.
 func (s *Store) Put(u Unikernel) error { return s.put(bucketUnikernels, u.Name.Wire(), u) }
 
-// PutPolicy writes the policy of a path, replacing the one it has.
-func (s *Store) PutPolicy(p vm.Path, v vm.Policy) error { return s.put(bucketPolicies, p.Wire(), v) }
+// PutPolicy writes the policy of a path, replacing the one it has, and pins it if
+// wanted.
+func (s *Store) PutPolicy(p vm.Path, v vm.Policy, pin bool) error {
+	return s.change(func(tx *bbolt.Tx) error {
+		if err := putJSON(tx, bucketPolicies, p.Wire(), v); err != nil || !pin {
+			return err
+		}
+		return tx.Bucket(bucketPins).Put([]byte(p.Wire()), []byte{})
+	})
+}
 
 // DeletePolicy removes the policy of a path and its pin; it is no error if there
 // is none.
@@ -228,15 +236,8 @@ func (s *Store) put(bucket []byte, key string, v any) error {
 	return s.change(func(tx *bbolt.Tx) error { return putJSON(tx, bucket, key, v) })
 }
 
-func (s *Store) remove(bucket []byte, keys ...string) error {
-	return s.change(func(tx *bbolt.Tx) error {
-		for _, key := range keys {
-			if err := tx.Bucket(bucket).Delete([]byte(key)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+func (s *Store) remove(bucket []byte, key string) error {
+	return s.change(func(tx *bbolt.Tx) error { return tx.Bucket(bucket).Delete([]byte(key)) })
 }
 
 // change hands a change to the committer and waits until it is on disk.

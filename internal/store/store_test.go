@@ -66,8 +66,8 @@ func TestRecordsSurvive(t *testing.T) {
 	must(t, s.Delete(name(t, ":never"), nil))
 	block := 7
 	p := vm.Policy{Unikernels: 3, CPUs: vm.MakeSet(1), Memory: 100, Block: &block, Bridges: vm.MakeSet("a", "b")}
-	must(t, s.PutPolicy(name(t, "a:").Path(), p))
-	must(t, s.PutPolicy(name(t, ":").Path(), p))
+	must(t, s.PutPolicy(name(t, "a:").Path(), p, false))
+	must(t, s.PutPolicy(name(t, ":").Path(), p, false))
 	must(t, s.DeletePolicy(name(t, ":").Path()))
 	must(t, s.Close())
 

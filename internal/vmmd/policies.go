@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"albatross/internal/api"
+	"albatross/internal/host"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
 )
@@ -28,7 +29,7 @@ func (x *exchange) addPolicy(n vm.Name, p vm.Policy) (wire.Payload, error) {
 	if err != nil {
 		return nil, err
 	}
-	changed, err := x.host.SetPolicy(path, p)
+	changed, err := x.host.SetPolicy(x.ctx, path, p, host.Here)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func (x *exchange) removePolicy(n vm.Name) (wire.Payload, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := x.host.RemovePolicy(path); err != nil {
+	if err := x.host.RemovePolicy(x.ctx, path); err != nil {
 		return nil, err
 	}
 	return wire.ReplyText{Text: "removed policy"}, nil
@@ -71,7 +72,12 @@ func (x *exchange) pin(n vm.Name, body []byte) (wire.Payload, error) {
 	if err := json.Unmarshal(body, &wanted); err != nil {
 		return nil, api.Errorf(api.Invalid, "pin-policy: %w", err)
 	}
-	if err := x.host.Pin(path, wanted.Pinned); err != nil {
+	if wanted.Policy != nil && wanted.Pinned {
+		_, err = x.host.SetPolicy(x.ctx, path, *wanted.Policy, host.Pinned)
+	} else {
+		err = x.host.Pin(path, wanted.Pinned)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return wire.ReplyPrivate{}, nil

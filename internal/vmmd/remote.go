@@ -138,7 +138,7 @@ func (v *visit) header() wire.Header {
 // serve applies the policies of the chain, and then obeys the command.
 func (v *visit) serve() (wire.Payload, error) {
 	for _, p := range v.authority.Policies {
-		if err := v.host.SetDelegated(p.Path, p.Policy); err != nil {
+		if _, err := v.host.SetPolicy(v.ctx, p.Path, p.Policy, host.Afar); err != nil {
 			return nil, err
 		}
 	}
