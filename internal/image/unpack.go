@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"albatross/internal/inflate"
 )
@@ -15,13 +16,18 @@ var ErrTooLarge = errors.New("image is too large")
 // chunkSize is the size of the buffers that an image passes through, in bytes.
 const chunkSize = 64 << 10
 
+// chunks holds buffers of chunkSize: most images are smaller than one, and a new
+// one for each would be most of the garbage that a create makes.
+var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
+
 // copyBounded writes what r holds to w and returns the number of bytes. More
 // than limit bytes are an ErrTooLarge; no more than limit bytes are written.
 func copyBounded(w io.Writer, r io.Reader, limit int64) (int64, error) {
 	// The buffer is passed through without ReadFrom and WriteTo, which would
 	// choose sizes of their own.
-	buf := make([]byte, chunkSize)
-	n, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{io.LimitReader(r, limit)}, buf)
+	buf := chunks.Get().(*[chunkSize]byte)
+	defer chunks.Put(buf)
+	n, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{io.LimitReader(r, limit)}, buf[:])
 	if err != nil || n < limit {
 		return n, err
 	}

@@ -33,5 +33,6 @@
 //
 // The keeper holds the descriptor that became the child's 1, its console FIFO,
 // until it is told to forget the process: what a unikernel wrote last is not
-// lost while the console's reader restarts.
+// lost while the console's reader restarts. Such descriptors are in a vault
+// (vault.go), out of the way of children that are started.
 package keeper

@@ -16,6 +16,7 @@ type table struct {
 	byPID   map[int]*child    // guarded by mu; running ones only
 	watch   map[*watcher]bool // guarded by mu
 	spawned chan struct{}     // tells the reaper that there may be children again
+	vault   vault             // guarded by mu; the consoles
 	forks   chan func()       // done by forker
 	cpus    cpuSet            // that the keeper runs on
 }
@@ -23,7 +24,7 @@ type table struct {
 // child is one process and what is held for it.
 type child struct {
 	Process
-	console int       // a duplicate of the child's descriptor 1
+	console *deposit  // the child's descriptor 1
 	started time.Time // with the monotonic clock, which Started has not
 }
 
@@ -76,19 +77,18 @@ func (t *table) spawn(s Spawn, fds []int) (Process, error) {
 	if s.ID == "" || len(s.Argv) == 0 || len(fds) < 4 {
 		return Process{}, fmt.Errorf("spawn wants an id, arguments and at least 4 descriptors, not %q, %d and %d", s.ID, len(s.Argv), len(fds))
 	}
-	console, err := dupCloexec(fds[1])
-	if err != nil {
-		return Process{}, fmt.Errorf("keeping the console of %s: %w", s.Name, err)
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.byID[s.ID] != nil {
-		closeFDs([]int{console})
 		return Process{}, ErrExists
+	}
+	console, err := t.vault.put(fds[1])
+	if err != nil {
+		return Process{}, fmt.Errorf("keeping the console of %s: %w", s.Name, err)
 	}
 	pid, err := t.fork(s, fds, place)
 	if err != nil {
-		closeFDs([]int{console})
+		t.vault.drop(console)
 		return Process{}, fmt.Errorf("starting %s: %w", s.Name, err)
 	}
 	now := time.Now()
@@ -99,14 +99,6 @@ func (t *table) spawn(s Spawn, fds []int) (Process, error) {
 	default:
 	}
 	return c.Process, nil
-}
-
-func dupCloexec(fd int) (int, error) {
-	n, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, 3)
-	if errno != 0 {
-		return -1, errno
-	}
-	return int(n), nil
 }
 
 // list returns all processes that are not forgotten.
@@ -149,7 +141,7 @@ func (t *table) forget(id string) error {
 	case c.Running():
 		return fmt.Errorf("%s still runs", c.Name)
 	}
-	closeFDs([]int{c.console})
+	t.vault.drop(c.console)
 	delete(t.byID, id)
 	return nil
 }
