@@ -38,14 +38,19 @@ the root is what the host has, and cannot be set.`,
 			return a.addPolicy(c.Context(), args[0], l.policy(c.Flags().Changed("block")))
 		},
 	}
+	l.flags(c)
+	a.jsonFlag(c, "the result")
+	return c
+}
+
+// flags gives c the flags that say what is allowed.
+func (l *limits) flags(c *cobra.Command) {
 	fs := c.Flags()
 	fs.IntVar(&l.unikernels, "unikernels", 0, "allow `N` unikernels")
 	fs.IntVar(&l.memory, "mem", 512, "allow memory of `MB`")
 	fs.Var(&l.cpus, "cpu", "allow the host's CPU of this `NUMBER`, or a range like 0-3; may be repeated (default 0)")
 	fs.IntVar(&l.block, "block", 0, "allow block devices of `MB` (default: none at all)")
 	fs.StringArrayVar(&l.bridges, "bridge", nil, "allow networks on the bridge `NAME`; may be repeated")
-	a.jsonFlag(c, "the result")
-	return c
 }
 
 func (l limits) policy(withBlock bool) vm.Policy {

@@ -142,7 +142,7 @@ is in the file of --data.`,
 		Args:              arguments(2, 2, "a NAME and a size in MB"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.createBlock(c.Context(), args[0], args[1], data, level)
+			return a.createBlock(c.Context(), args[0], args[1], data, a.level(c, level))
 		},
 	}
 	c.Flags().StringVar(&data, "data", "", "it holds what is in this `FILE`")

@@ -14,7 +14,7 @@ import (
 
 // levelFlag gives c the flag --compression-level.
 func levelFlag(c *cobra.Command, level *int, what string) {
-	c.Flags().IntVar(level, "compression-level", 0, what+", `LEVEL` 1 to 9; 0: not")
+	c.Flags().IntVar(level, "compression-level", 0, what+", `LEVEL` 1 to 9; 0: not; with --remote it is 6 unless given")
 }
 
 func checkLevel(level int) error {
@@ -70,7 +70,7 @@ device keeps what is in it.`,
 		Args:              arguments(2, 2, "a NAME and a FILE"),
 		ValidArgsFunction: a.completeDevice,
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.setBlock(c.Context(), args[0], args[1], level)
+			return a.setBlock(c.Context(), args[0], args[1], a.level(c, level))
 		},
 	}
 	levelFlag(c, &level, "compress the data on its way")
@@ -119,7 +119,9 @@ that is no terminal.`,
   albatross dump-block shop.data | gzip > disk.img.gz`,
 		Args:              arguments(1, 1, "one NAME"),
 		ValidArgsFunction: a.completeDevice,
-		RunE:              func(c *cobra.Command, args []string) error { return a.dumpBlock(c.Context(), args[0], file, level) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.dumpBlock(c.Context(), args[0], file, a.level(c, level))
+		},
 	}
 	c.Flags().StringVarP(&file, "output", "o", "-", "write to this `FILE`; -: standard output")
 	levelFlag(c, &level, "have the content compressed on its way")

@@ -38,12 +38,13 @@ guest:spt/NAME and guest:hvt/NAME choose which tender they are built for.`,
 		Args:              arguments(2, -1, "a NAME and an IMAGE"),
 		ValidArgsFunction: completeImage,
 		RunE: func(c *cobra.Command, args []string) error {
+			o.level = a.level(c, o.level)
 			return a.create(c.Context(), &o, args[0], args[1], args[2:])
 		},
 	}
 	o.machine.addFlags(c.Flags())
 	c.Flags().BoolVarP(&o.force, "force", "f", false, "replace the unikernel that has the name")
-	c.Flags().IntVar(&o.level, "compression-level", 0, "compress the image on its way, `LEVEL` 1 to 9; 0: not")
+	c.Flags().IntVar(&o.level, "compression-level", 0, "compress the image on its way, `LEVEL` 1 to 9; 0: not; with --remote it is 6 unless given")
 	c.Flags().BoolVarP(&o.console, "console", "c", false, "follow its console then, until interrupted or it has ended for good")
 	a.jsonFlag(c, "the result")
 	return c

@@ -13,10 +13,10 @@ import (
 )
 
 // daemons are those that "up" keeps running, in the order of their start.
-func (a *app) daemons(d supervisor.Dir) []supervisor.Daemon {
+func (a *app) daemons(d supervisor.Dir, far afar) []supervisor.Daemon {
 	c := client.Client{Tmp: d.Tmp(), Program: "albatross up", Patience: a.timeout}
 	tmp, db := "--tmpdir="+string(d.Tmp()), "--dbdir="+string(d.DB())
-	return []supervisor.Daemon{
+	all := []supervisor.Daemon{
 		{
 			Program: "albatross-keeper", Args: []string{tmp}, Network: "unixpacket", Socket: d.Tmp().Keeper(),
 			Ready: func(ctx context.Context) error { return connects(ctx, "unixpacket", d.Tmp().Keeper()) },
@@ -26,7 +26,7 @@ func (a *app) daemons(d supervisor.Dir) []supervisor.Daemon {
 			Ready: func(ctx context.Context) error { _, err := c.HelloConsole(ctx); return err },
 		},
 		{
-			Program: "albatrossd", Args: []string{tmp, db}, Network: "unix", Socket: d.Tmp().VMMD(),
+			Program: "albatrossd", Args: append([]string{tmp, db}, far.daemonArgs()...), Network: "unix", Socket: d.Tmp().VMMD(),
 			Ready: func(ctx context.Context) error { _, err := c.HelloVMMD(ctx); return err },
 		},
 		{
@@ -34,6 +34,10 @@ func (a *app) daemons(d supervisor.Dir) []supervisor.Daemon {
 			Ready: func(ctx context.Context) error { _, err := c.HelloStats(ctx); return err },
 		},
 	}
+	if far.ca != "" {
+		all = append(all, far.endpoint(d))
+	}
+	return all
 }
 
 // connects reports whether somebody listens on a socket.

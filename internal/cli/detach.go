@@ -22,7 +22,7 @@ const reportFlag = "report-to"
 // detach starts a supervisor in a session of its own and waits for its report.
 //
 // Where one runs already, it waits for the daemons of that.
-func (a *app) detach(ctx context.Context, s *supervisor.Supervisor) error {
+func (a *app) detach(ctx context.Context, s *supervisor.Supervisor, far afar) error {
 	dir := s.Dir
 	if err := dir.Make(); err != nil {
 		return err
@@ -40,7 +40,7 @@ func (a *app) detach(ctx context.Context, s *supervisor.Supervisor) error {
 	const first = 3 // of exec.Cmd.ExtraFiles
 	cmd := &exec.Cmd{
 		Path:        "/proc/self/exe",
-		Args:        []string{"albatross", "up", "--dir", string(dir), "--timeout", a.timeout.String(), "--" + reportFlag, strconv.Itoa(first)},
+		Args:        append([]string{"albatross", "up", "--dir", string(dir), "--timeout", a.timeout.String(), "--" + reportFlag, strconv.Itoa(first)}, far.args()...),
 		Env:         a.env.list(),
 		Stderr:      log,
 		ExtraFiles:  []*os.File{report},

@@ -13,7 +13,10 @@
 //	stats.go sample.go                         what unikernels have used
 //	console.go follow.go visible.go            what unikernels wrote, made harmless
 //	events.go                                  what happened to them, when and why
+//	audit.go auditverify.go                    who asked for what from afar
 //	up.go detach.go daemons.go down.go shutdown.go    daemons in one directory (package supervisor)
+//	remote.go                                  hosts that are asked by TLS
+//	ca.go cacreate.go caserver.go cadelegate.go calist.go cashow.go carevoke.go    CAs (package keyring)
 //	errors.go flags.go text.go terminal.go complete.go  what all commands share
 //
 // # Rules of the user interface
@@ -26,9 +29,9 @@
 //   - What depends on the terminal (colours, progress, times of console lines,
 //     hints) appears on a terminal only. NO_COLOR switches colours off. Lines are
 //     drawn in ASCII unless the locale is one of UTF-8.
-//   - With --json the output is one JSON document, for console and events one a
-//     line, and an error is a JSON document on standard error. Fields are added,
-//     never renamed or removed; json.go is their documentation.
+//   - With --json the output is one JSON document, for console, events and audit
+//     one a line, and an error is a JSON document on standard error. Fields are
+//     added, never renamed or removed; json.go is their documentation.
 //   - What a unikernel or another client may have written is shown with control
 //     characters escaped, unless --raw asks for the bytes.
 //   - Names are read as vm.ParseName reads them and shown so that they can be
@@ -38,6 +41,9 @@
 //
 //	0    done
 //	1    the daemon refused, or what was given does not fit: the sentence says what
+//	116  a remote host would refuse the certificates
+//	119  it does
+//	120  it is not the host that was meant
 //	121  the conversation with a daemon broke
 //	122  no daemon could be asked
 //	124  the command line makes no sense

@@ -22,7 +22,7 @@ returns when all have ended. The next up runs the unikernels again.`,
 }
 
 func (a *app) down(ctx context.Context, dir string) error {
-	s, err := a.supervisor(dir)
+	s, err := a.supervisor(dir, everywhere)
 	if err != nil {
 		return err
 	}

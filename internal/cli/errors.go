@@ -14,6 +14,9 @@ import (
 const (
 	exitOK          = 0
 	exitRefused     = 1
+	exitChain       = 116
+	exitRejected    = 119
+	exitServer      = 120
 	exitBroken      = 121
 	exitConnect     = 122
 	exitUsage       = 124
@@ -62,6 +65,12 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.Is(err, client.ErrConnect):
 		return exitConnect
+	case errors.Is(err, client.ErrChain):
+		return exitChain
+	case errors.Is(err, client.ErrRejected):
+		return exitRejected
+	case errors.Is(err, client.ErrServer):
+		return exitServer
 	case errors.Is(err, client.ErrBroken):
 		return exitBroken
 	case isProblem, isFailure:

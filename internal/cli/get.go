@@ -26,10 +26,12 @@ func (a *app) getCommand() *cobra.Command {
 		Long:              "Get writes the image that a unikernel was created from to a file, or to standard\noutput if that is no terminal.",
 		Args:              arguments(1, 1, "one NAME"),
 		ValidArgsFunction: a.completeOne,
-		RunE:              func(c *cobra.Command, args []string) error { return a.get(c.Context(), args[0], file, level) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.get(c.Context(), args[0], file, a.level(c, level))
+		},
 	}
 	c.Flags().StringVarP(&file, "output", "o", "-", "write to this `FILE`; -: standard output")
-	c.Flags().IntVar(&level, "compression-level", 0, "have the image compressed on its way, `LEVEL` 1 to 9; 0: not")
+	c.Flags().IntVar(&level, "compression-level", 0, "have the image compressed on its way, `LEVEL` 1 to 9; 0: not; with --remote it is 6 unless given")
 	a.jsonFlag(c, "what was written (with --output)")
 	return c
 }

@@ -126,6 +126,32 @@ type jsonEvent struct {
 	Request  string    `json:"request,omitempty"` // that asked for it, as its client calls it
 }
 
+// jsonAudit is what audit verify prints. What audit prints for each record is the
+// line of the audit log, which api.AuditRecord documents.
+type jsonAudit struct {
+	Whole   bool        `json:"whole"`
+	Records int64       `json:"records"`
+	Files   int         `json:"files"`
+	Bytes   int64       `json:"bytes"`
+	First   int64       `json:"first,omitempty"` // number of the oldest record; those before it were rotated away
+	Since   time.Time   `json:"since,omitzero"`  // when that was written
+	Last    int64       `json:"last,omitempty"`
+	Until   time.Time   `json:"until,omitzero"`
+	Anchor  string      `json:"anchor,omitempty"`     // to keep elsewhere, if the log is whole
+	Torn    int64       `json:"torn_bytes,omitempty"` // behind the last whole line
+	Faults  []jsonFault `json:"faults"`               // the first ones
+	More    int         `json:"more_faults,omitempty"`
+}
+
+// jsonFault is a place where an audit log is broken.
+type jsonFault struct {
+	Sequence int64  `json:"sequence"` // of the record
+	File     string `json:"file,omitempty"`
+	Line     int64  `json:"line,omitempty"`
+	Kind     string `json:"kind"` // changed, missing, inserted, …: those of internal/api
+	Sentence string `json:"sentence"`
+}
+
 // jsonCheck is what check prints.
 type jsonCheck struct {
 	Unikernels int           `json:"unikernels"` // that were looked at

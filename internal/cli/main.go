@@ -39,6 +39,7 @@ type app struct {
 	now      func() time.Time
 
 	tmpdir  string
+	remote  remote
 	timeout time.Duration
 	json    bool   // of the command that runs, where it has the flag
 	command string // what runs, with its name, once that is known

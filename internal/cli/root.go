@@ -28,14 +28,19 @@ The commands talk to the daemons through sockets below /run/albatross, or where
 --tmpdir or ALBATROSS_TMPDIR says. A NAME is labels joined by dots: www, or
 shop.www for www in the path shop; with dots inside of labels, by colons.
 
-Exit codes: 0 done, 1 refused, 121 the conversation with a daemon broke, 122 no
-daemon could be asked, 124 the command line makes no sense, 125 internal error,
-130 interrupted.`,
+With --remote or ALBATROSS_REMOTE they ask another host by TLS, as the CA in the
+directory of ALBATROSS_CA (default ~/.config/albatross). A NAME is one label then,
+below the path that is delegated to this CA: albatross ca tells more.
+
+Exit codes: 0 done, 1 refused, 116 the certificates would be refused, 119 the
+remote host refuses them, 120 it is not the host that was meant, 121 the
+conversation with a daemon broke, 122 no daemon could be asked, 124 the command
+line makes no sense, 125 internal error, 130 interrupted.`,
 		Version:                    version.Version,
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		Args:                       a.noSuchCommand,
-		PersistentPreRunE:          func(c *cobra.Command, _ []string) error { return a.checkFlags() },
+		PersistentPreRunE:          func(c *cobra.Command, _ []string) error { return a.checkFlags(c) },
 		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 		SuggestionsMinimumDistance: 2,
 	}
@@ -51,24 +56,30 @@ daemon could be asked, 124 the command line makes no sense, 125 internal error,
 		a.createCommand(), a.destroyCommand(), a.restartCommand(), a.infoCommand(), a.getCommand(), a.consoleCommand(), a.statsCommand(),
 		a.policyCommand(), a.addPolicyCommand(), a.removePolicyCommand(),
 		a.blockCommand(), a.createBlockCommand(), a.setBlockCommand(), a.dumpBlockCommand(), a.destroyBlockCommand(),
-		a.checkCommand(), a.eventsCommand(), a.shutdownCommand(), a.exportCommand(), a.upCommand(), a.downCommand(), a.versionCommand(),
+		a.checkCommand(), a.eventsCommand(), a.auditCommand(), a.shutdownCommand(), a.exportCommand(),
 	)
 	completeFlags(c, flags)
 	for _, sub := range c.Commands() {
 		completeFlags(sub, sub.Flags())
+		a.remoteFlags(sub)
 	}
+	here := []*cobra.Command{a.upCommand(), a.downCommand(), a.versionCommand(), a.caCommand()}
+	for _, sub := range here {
+		completeFlags(sub, sub.Flags())
+	}
+	c.AddCommand(here...)
 	return c
 }
 
 // checkFlags refuses values of the flags that all commands have.
-func (a *app) checkFlags() error {
+func (a *app) checkFlags(c *cobra.Command) error {
 	switch {
 	case a.timeout < 0:
 		return usage("it is how long a daemon may make no progress, like 30s", "--timeout=%v is less than nothing", a.timeout)
 	case a.tmpdir == "":
 		return usage("leave it out, or name the directory of the daemons' sockets", "--tmpdir is empty")
 	}
-	return nil
+	return a.aim(c)
 }
 
 func (a *app) defaultTmp() string {
@@ -80,7 +91,7 @@ func (a *app) defaultTmp() string {
 
 // client returns the way to the daemons.
 func (a *app) client() client.Client {
-	return client.Client{Tmp: paths.Tmp(a.tmpdir), Program: "albatross", Patience: a.timeout}
+	return client.Client{Tmp: paths.Tmp(a.tmpdir), Program: "albatross", Patience: a.timeout, Remote: a.far()}
 }
 
 // jsonFlag gives c the flag --json.

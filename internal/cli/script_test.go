@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"albatross/internal/api"
+	"albatross/internal/audit"
 	"albatross/internal/cli"
 	"albatross/internal/client/clienttest"
 	"albatross/internal/linux"
@@ -51,6 +52,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"fake":   fake,
+			"record": record,
+			"remote": remote,
 			"status": status,
 			"signal": signalTo,
 			"await":  await,
@@ -86,6 +89,7 @@ type scene struct {
 	Blocks   map[vm.Name]clienttest.Block
 	Samples  []wire.Named[vm.Stats]
 	Events   clienttest.Events
+	Audit    clienttest.Audit
 	Stops    bool // the statistics daemon, after the samples
 	Check    api.Check
 }
@@ -98,15 +102,7 @@ func fake(ts *testscript.TestScript, neg bool, args []string) {
 	var s scene
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &s))
 	tmp, old := paths.Tmp(ts.Getenv(paths.TmpEnv)), len(args) == 2
-	h := clienttest.NewHost(s.State)
-	h.SetEvents(s.Events)
-	for path, policy := range s.Policies {
-		h.SetPolicy(path, policy)
-	}
-	for name, block := range s.Blocks {
-		h.SetBlock(name, block)
-	}
-	h.SetCheck(s.Check)
+	h := s.host()
 	for socket, d := range map[string]clienttest.Daemon{
 		tmp.VMMD():    h.Daemon(old),
 		tmp.Console(): clienttest.Consoles{Lines: s.Consoles}.Daemon(old),
@@ -115,6 +111,35 @@ func fake(ts *testscript.TestScript, neg bool, args []string) {
 		server, err := clienttest.Listen(socket, d.Serve)
 		ts.Check(err)
 		ts.Defer(func() { ts.Check(server.Close()) })
+	}
+}
+
+// host returns a host with what a scene has.
+func (s scene) host() *clienttest.Host {
+	h := clienttest.NewHost(s.State)
+	h.SetEvents(s.Events)
+	h.SetAudit(s.Audit)
+	for path, policy := range s.Policies {
+		h.SetPolicy(path, policy)
+	}
+	for name, block := range s.Blocks {
+		h.SetBlock(name, block)
+	}
+	h.SetCheck(s.Check)
+	return h
+}
+
+// record DIR TEXT…: appends a record with each text to the audit log in DIR.
+func record(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: record DIR TEXT…")
+	}
+	l, err := audit.Open(ts.MkAbs(args[0]), audit.Options{})
+	ts.Check(err)
+	defer func() { ts.Check(l.Close()) }()
+	for _, text := range args[1:] {
+		at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		ts.Check(l.Append(api.AuditRecord{Time: at, Command: "info", Outcome: api.AuditDone, Text: text}))
 	}
 }
 

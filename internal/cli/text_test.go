@@ -106,8 +106,10 @@ func TestMoment(t *testing.T) {
 // TestHelp has every command explain itself in lines of 80 characters.
 func TestHelp(t *testing.T) {
 	a := &app{env: variables{}}
-	for _, c := range a.root().Commands() {
-		if c.Hidden {
+	all := a.root().Commands()
+	for i := 0; i < len(all); i++ {
+		c := all[i]
+		if all = append(all, c.Commands()...); c.Hidden {
 			continue
 		}
 		if c.Short == "" || c.Long == "" && c.Name() != "version" {

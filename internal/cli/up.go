@@ -21,6 +21,7 @@ type upOptions struct {
 	dir    string
 	detach bool
 	report int // the descriptor on which the starter waits for news; 0: nobody does
+	far    afar
 }
 
 func (a *app) upCommand() *cobra.Command {
@@ -39,12 +40,19 @@ It prints the one line that other commands need to find these daemons:
 
 Where they run already, --detach prints that line once more.
 
+With --remote-ca, clients far away are served whose certificates that CA has
+signed, directly or by delegation. What albatross ca create has made is all that
+is needed:
+
+  albatross ca create --dir ca && albatross up --remote-ca ca/cacert.pem
+
 Interrupted twice, it leaves daemons and unikernels running; the next up takes
 them over, and down ends them.`,
 		Args: arguments(0, 0, ""),
 		RunE: func(c *cobra.Command, _ []string) error { return a.up(c.Context(), o) },
 	}
 	a.dirFlag(c, &o.dir)
+	o.far.flags(c)
 	c.Flags().BoolVarP(&o.detach, "detach", "d", false, "return once the daemons answer, and keep them in the background")
 	c.Flags().IntVar(&o.report, reportFlag, 0, "")
 	_ = c.Flags().MarkHidden(reportFlag) // it exists
@@ -70,7 +78,10 @@ func (a *app) defaultDir() string {
 }
 
 func (a *app) up(ctx context.Context, o upOptions) error {
-	s, err := a.supervisor(o.dir)
+	if err := o.far.complete(); err != nil {
+		return err
+	}
+	s, err := a.supervisor(o.dir, o.far)
 	if err != nil {
 		return err
 	}
@@ -78,7 +89,7 @@ func (a *app) up(ctx context.Context, o upOptions) error {
 		return err
 	}
 	if o.detach {
-		return a.detach(ctx, s)
+		return a.detach(ctx, s, o.far)
 	}
 	if !signal.Ignored(syscall.SIGHUP) { // else nohup(1) wants it to go on
 		var stop context.CancelFunc
@@ -116,7 +127,7 @@ func export(dir supervisor.Dir) string {
 
 // supervisor returns the supervisor of a directory. The paths of its daemons
 // are missing.
-func (a *app) supervisor(dir string) (*supervisor.Supervisor, error) {
+func (a *app) supervisor(dir string, far afar) (*supervisor.Supervisor, error) {
 	if dir == "" && a.defaultDir() != "" {
 		return nil, usage("leave it out, or name a directory", "--dir is empty")
 	}
@@ -130,7 +141,7 @@ func (a *app) supervisor(dir string) (*supervisor.Supervisor, error) {
 	d := supervisor.Dir(abs)
 	return &supervisor.Supervisor{
 		Dir:     d,
-		Daemons: a.daemons(d),
+		Daemons: a.daemons(d, far),
 		Env:     a.env.list(),
 		Stop:    a.stopUnikernels(d),
 		Say:     func(text string) { _ = a.err.printf("%s %s", a.err.paint(yellow, "albatross:"), visible(text)) },

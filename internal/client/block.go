@@ -23,10 +23,8 @@ func (c Client) Blocks(ctx context.Context, n vm.Name) ([]wire.BlockDevice, erro
 	if !ok {
 		return nil, unexpected(x.service, s)
 	}
-	if n.IsPath() {
-		for i := range r.Devices {
-			r.Devices[i].Name = below(n.Path(), r.Devices[i].Name)
-		}
+	for i := range r.Devices {
+		r.Devices[i].Name = x.asked(n, r.Devices[i].Name)
 	}
 	return r.Devices, nil
 }

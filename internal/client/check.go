@@ -18,7 +18,7 @@ func (c Client) Check(ctx context.Context, patience time.Duration) (api.Check, e
 	}
 	defer x.close()
 	if !x.knows(api.VerbCheck) {
-		return api.Check{}, tooOld(vmmd, "check its records")
+		return api.Check{}, x.lacks("check its records")
 	}
 	x.patience, x.conn.reads = patience, patience
 	var found api.Check

@@ -17,8 +17,9 @@ import (
 // waits for the unikernel that it replaces.
 const DefaultPatience = time.Minute
 
-// Client asks the daemons that share a temporary directory. Its methods may be
-// called from any goroutine; each makes a connection of its own.
+// Client asks the daemons that share a temporary directory, or those of a remote
+// host. Its methods may be called from any goroutine; each makes a connection of its
+// own.
 type Client struct {
 	Tmp      paths.Tmp
 	Program  string        // introduces the client to the daemon's log
@@ -27,6 +28,9 @@ type Client struct {
 	// Plain makes the client speak nothing but Albatross 2.7's protocol: it says
 	// no hello, and failures have no code and no hint.
 	Plain bool
+	// Remote is a host that is asked instead of the daemons of this one; nil:
+	// these. It knows Albatross's own commands only.
+	Remote *Remote
 	// Socket is where every daemon is expected, instead of where those of Tmp
 	// listen; empty: there.
 	Socket string
@@ -50,6 +54,9 @@ func (c Client) HelloConsole(ctx context.Context) (api.Welcome, error) { return 
 func (c Client) HelloStats(ctx context.Context) (api.Welcome, error) { return c.greet(ctx, stats) }
 
 func (c Client) greet(ctx context.Context, s service) (api.Welcome, error) {
+	if c.Remote != nil {
+		return api.Welcome{Daemon: string(s)}, nil
+	}
 	x, err := c.open(ctx, s)
 	if err != nil {
 		return api.Welcome{}, err
@@ -105,7 +112,7 @@ func (c Client) Shutdown(ctx context.Context) (api.Shutdown, error) {
 	}
 	defer x.close()
 	if !x.knows(api.VerbShutdown) {
-		return api.Shutdown{}, tooOld(vmmd, "stop all unikernels")
+		return api.Shutdown{}, x.lacks("stop all unikernels")
 	}
 	var done api.Shutdown
 	return done, x.private(vm.Name{}, api.VerbShutdown, &done)
@@ -151,15 +158,16 @@ func (x *session) private(n vm.Name, verb string, v any) error {
 
 // takes says what of a the daemon cannot express: Albatross would close the
 // connection because of a restart behaviour, and fail to start a unikernel that is
-// to run on no CPU in particular.
+// to run on no CPU in particular. Which daemon a remote host has, nobody can tell
+// before it has acted.
 func (x *session) takes(a vm.Arguments) error {
 	switch f := a.Fail; {
-	case x.welcome != nil:
+	case x.welcome != nil, x.remote != nil:
 		return nil
 	case f.Mode != vm.FailQuit && f.Mode != vm.FailRestart:
-		return tooOld(x.service, fmt.Sprintf("be told to %q", f))
+		return x.lacks(fmt.Sprintf("be told to %q", f))
 	case len(a.CPUs) == 0:
-		return tooOld(x.service, "choose a CPU")
+		return x.lacks("choose a CPU")
 	}
 	return nil
 }

@@ -50,6 +50,7 @@ func (c Client) Console(ctx context.Context, s Subscription, each func(Line) err
 		return x.recall(s, each)
 	}
 	end := newHistoryEnd(s, time.Now())
+	end.clocks = x.remote != nil
 	reply, err := x.ask(s.Name, wire.ConsoleSubscribe{Since: s.Since, Count: s.Count})
 	text, err := x.textOf(reply, err)
 	if err != nil {
@@ -65,7 +66,7 @@ func (c Client) Console(ctx context.Context, s Subscription, each func(Line) err
 		x.conn.reads = 0
 		return x.follow(each)
 	}
-	x.conn.reads = quiet
+	x.conn.reads = x.quiet()
 	return x.history(end, each)
 }
 
@@ -163,7 +164,7 @@ func (x *session) line() (Line, error) {
 	}
 	switch p := m.Payload.(type) {
 	case wire.ConsoleData:
-		return Line{Name: m.Name, Time: p.Time, Text: p.Line}, nil
+		return Line{Name: x.own(m.Name), Time: p.Time, Text: p.Line}, nil
 	case wire.Problem:
 		return Line{}, problem(p)
 	}

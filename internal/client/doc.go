@@ -5,7 +5,8 @@
 //	Client ── open ── session ── one command ── its reply, perhaps a stream
 //	            │
 //	            ├ connect, say hello     answered: our daemon, failures carry code and hint
-//	            └ connect again, plain   it closed: an Albatross 2.7 daemon
+//	            ├ connect again, plain   it closed: an Albatross 2.7 daemon
+//	            └ another host: nothing yet, the command makes the connection
 //
 //	client.go      Client, and what is asked of albatrossd in one reply
 //	image.go       Create and Get: what carries an image
@@ -16,10 +17,15 @@
 //	stats.go       Stats: what unikernels have used
 //	check.go       Check: whether the daemon's records and files agree
 //	events.go      Events: what happened, and what happens
+//	audit.go       Audit, VerifyAudit: what was asked for from afar
 //	state.go       State, from our daemon or put together from an old one's info
 //	console.go     Console: history and lines as they come
 //	history.go     where the history of a console ends
 //	session.go     a connection with hello, deadlines and cancellation
+//	remote.go      Remote: a host that is asked by TLS, and what is presented to it
+//	reach.go       a connection to one; alert.go: what its alerts mean
+//	remoteimage.go the image of a create, behind the handshake
+//	crl.go         AddCRL: revocation lists; present.go: a certificate by itself
 //	errors.go      what can go wrong, and what to do about it
 //
 // A connection carries one command, as in Albatross. A daemon that makes no
@@ -28,7 +34,8 @@
 // Errors are of three kinds. What the daemon refused is an [*api.Error] with its
 // code, or a [*Failure] from a daemon that only has a sentence to give. What
 // never reached a daemon matches [ErrConnect], what broke under way matches
-// [ErrBroken]; both are also an [*api.Error] that says what to do.
+// [ErrBroken]; both are also an [*api.Error] that says what to do. From afar there
+// are those of [Remote] too.
 //
 // Everybody may import this package but the daemons.
 package client

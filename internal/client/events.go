@@ -21,7 +21,7 @@ func (c Client) Events(ctx context.Context, n vm.Name, w api.EventsWanted, each 
 	}
 	defer x.close()
 	if !x.knows(api.VerbEvents) {
-		return tooOld(vmmd, "tell what happened")
+		return x.lacks("tell what happened")
 	}
 	body, err := json.Marshal(w)
 	if err != nil {

@@ -17,7 +17,10 @@ func (c Client) ExportState(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	defer x.close()
-	if !x.knows(api.VerbExport) {
+	switch {
+	case x.remote != nil:
+		return x.lacks("export its state")
+	case !x.knows(api.VerbExport):
 		return api.Errorf(api.Unavailable, "this daemon cannot export its state").
 			Hinted("an Albatross 2.7 daemon has it in the file state of its --dbdir")
 	}

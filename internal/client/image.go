@@ -16,7 +16,7 @@ import (
 type Creation struct {
 	Name   vm.Name
 	Config vm.Config // without CPUs the daemon chooses one
-	Image  io.Reader // in the form that Config.Compressed says
+	Image  io.Reader // in the form that Config.Compressed says; nil where Size is 0
 	Size   int64     // bytes of Image as they come
 	Force  bool      // replace the unikernel that has the name
 
@@ -26,7 +26,8 @@ type Creation struct {
 }
 
 // Create runs a unikernel. It returns what the daemon says about it. The image
-// is read once and never in memory whole.
+// is never in memory whole. It is read once; for a remote host twice, from where it
+// stands if it is an io.Seeker, else from a copy in a file.
 func (c Client) Create(ctx context.Context, n Creation) (string, error) {
 	x, err := c.open(ctx, vmmd)
 	if err != nil {
@@ -35,6 +36,9 @@ func (c Client) Create(ctx context.Context, n Creation) (string, error) {
 	defer x.close()
 	if err := x.takes(n.Config.Arguments); err != nil {
 		return "", err
+	}
+	if x.remote != nil {
+		return x.createRemote(n)
 	}
 	source := &counted{r: n.Image, progress: n.Progress}
 	command := wire.UnikernelCreate{Form: wire.ConfigCurrent, Force: n.Force, Config: n.Config}

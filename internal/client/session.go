@@ -47,13 +47,17 @@ func (c Client) socket(s service) string {
 // session is a connection on which one command may be sent.
 type session struct {
 	ctx     context.Context // of the method that opened it, which also closes it
-	service service
+	service service         // for messages
 	conn    *steadyConn
 	reader  *wire.Reader
 	buffer  *bufio.Writer
 	writer  *wire.Writer
 	welcome *api.Welcome // nil: the daemon knows Albatross's commands only
 	release func() bool
+	remote  *Remote // nil: a socket; else the command makes the connection
+	home    vm.Path // below which names are, on a remote host
+
+	roundTrip time.Duration // to a remote host and back, about
 
 	patience time.Duration // how long the daemon may make no progress
 }
@@ -61,6 +65,9 @@ type session struct {
 // open connects to a daemon and learns what it knows. The session ends with ctx
 // or with close.
 func (c Client) open(ctx context.Context, s service) (*session, error) {
+	if c.Remote != nil {
+		return c.openRemote(ctx), nil
+	}
 	x, err := c.connect(ctx, s)
 	if err != nil || c.Plain {
 		return x, err
@@ -91,7 +98,14 @@ func (c Client) connect(ctx context.Context, s service) (*session, error) {
 	case err != nil:
 		return nil, c.connectError(s, err)
 	}
-	conn := &steadyConn{Conn: nc, reads: c.patience(), writes: c.patience()}
+	x := newSession(ctx, s, c.patience())
+	x.use(nc, nc)
+	return x, nil
+}
+
+// newSession returns a session that has no connection yet.
+func newSession(ctx context.Context, s service, patience time.Duration) *session {
+	conn := &steadyConn{reads: patience, writes: patience}
 	buffer := bufio.NewWriterSize(conn, 64<<10)
 	x := &session{
 		ctx:     ctx,
@@ -100,12 +114,18 @@ func (c Client) connect(ctx context.Context, s service) (*session, error) {
 		reader:  wire.NewReader(bufio.NewReaderSize(conn, 32<<10)),
 		buffer:  buffer,
 		writer:  wire.NewWriter(buffer),
-		release: context.AfterFunc(ctx, func() { _ = nc.Close() }),
 
-		patience: c.patience(),
+		patience: patience,
 	}
 	x.reader.MaxFrame = maxReply
-	return x, nil
+	return x
+}
+
+// use gives the session its connection, and the one below that, which ends all
+// waiting when it is closed.
+func (x *session) use(nc, below net.Conn) {
+	x.conn.Conn = nc
+	x.release = context.AfterFunc(x.ctx, func() { _ = below.Close() })
 }
 
 // dial connects. A daemon with a full queue of clients makes Linux say at once
@@ -169,8 +189,11 @@ func (x *session) ask(n vm.Name, c wire.Command) (wire.Success, error) {
 	return x.answer()
 }
 
-// send sends one message.
-func (x *session) send(n vm.Name, p wire.Payload) error {
+// send sends one command.
+func (x *session) send(n vm.Name, p wire.Command) error {
+	if x.remote != nil {
+		return x.reach(n, p, nil)
+	}
 	if err := x.writer.WriteMessage(message(n, p)); err != nil {
 		return err
 	}
@@ -185,7 +208,7 @@ func message(n vm.Name, p wire.Payload) wire.Message {
 // refusalOr looks whether the daemon that stopped listening said why: it may
 // answer before all of a command has arrived. Else err is what went wrong.
 func (x *session) refusalOr(err error) error {
-	if x.ctx.Err() == nil && closedByPeer(err) {
+	if x.ctx.Err() == nil && x.conn.Conn != nil && closedByPeer(err) {
 		if _, refusal := x.answer(); refusal != nil && !isBroken(refusal) {
 			return refusal
 		}
@@ -211,12 +234,26 @@ func (x *session) answer() (wire.Success, error) {
 }
 
 func (x *session) broken(err error) error {
+	if x.remote != nil && x.ctx.Err() == nil {
+		return x.remote.broken(x, err)
+	}
 	return brokenError(x.ctx, x.service, x.patience, err)
 }
 
 func (x *session) close() {
+	if x.conn.Conn == nil {
+		return
+	}
 	x.release()
 	_ = x.conn.Close() // nothing is in its buffer that anyone still wants
+}
+
+// lacks is what cannot be asked of who knows only Albatross's own commands.
+func (x *session) lacks(what string) error {
+	if x.remote != nil {
+		return api.Errorf(api.Unavailable, "from afar, no host can %s", what).Hinted("ask on the host itself")
+	}
+	return tooOld(x.service, what)
 }
 
 // problem is the error that p carries.

@@ -43,12 +43,28 @@ func (x *session) info(n vm.Name) ([]wire.Named[vm.Info], error) {
 	if !ok {
 		return nil, unexpected(x.service, s)
 	}
-	if n.IsPath() {
-		for i := range r.Unikernels {
-			r.Unikernels[i].Name = below(n.Path(), r.Unikernels[i].Name)
-		}
+	for i := range r.Unikernels {
+		r.Unikernels[i].Name = x.asked(n, r.Unikernels[i].Name)
 	}
 	return r.Unikernels, nil
+}
+
+// asked returns the full name, as one types it, of what a reply about of calls
+// got: a name relative to of if that is a path, else one that on a remote host
+// begins with the path of the certificates.
+func (x *session) asked(of, got vm.Name) vm.Name {
+	if of.IsPath() {
+		return below(of.Path(), got)
+	}
+	return x.own(got)
+}
+
+// own leaves the path of the certificates out of a full name.
+func (x *session) own(n vm.Name) vm.Name {
+	if short, ok := n.RelativeTo(x.home); ok {
+		return short
+	}
+	return n
 }
 
 // below returns the full name of one that is relative to p.

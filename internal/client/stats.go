@@ -96,7 +96,7 @@ func (x *session) round(of vm.Name, each func(Sample) error) error {
 			return nil
 		}
 		seen[s.Name] = true
-		x.conn.reads = quiet
+		x.conn.reads = x.quiet()
 	}
 }
 

@@ -261,7 +261,17 @@ func (f *fleet) children() int {
 // cpuTime returns what all daemons together have used of the processors.
 func (f *fleet) cpuTime() (sum time.Duration) {
 	f.t.Helper()
-	for _, cmd := range f.daemons {
+	for _, used := range f.cpuTimes() {
+		sum += used
+	}
+	return sum
+}
+
+// cpuTimes returns what each daemon has used of the processors.
+func (f *fleet) cpuTimes() map[string]time.Duration {
+	f.t.Helper()
+	used := map[string]time.Duration{}
+	for name, cmd := range f.daemons {
 		// In nanoseconds, unlike the ticks of /proc/PID/stat; of each thread.
 		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", cmd.Process.Pid))
 		must(f.t, err)
@@ -271,8 +281,8 @@ func (f *fleet) cpuTime() (sum time.Duration) {
 			must(f.t, err)
 			_, err = fmt.Sscan(string(b), &ns)
 			must(f.t, err)
-			sum += time.Duration(ns)
+			used[name] += time.Duration(ns)
 		}
 	}
-	return sum
+	return used
 }

@@ -14,17 +14,19 @@ func (a *app) blockCommand() *command {
 	c := a.newCommand("block", "List block devices.")
 	var of vm.Name
 	c.option(wireName(&of), "NAME", "The block device.", "name")
-	a.local(c)
-	c.run = func(ctx context.Context) error {
-		all, err := a.client().Blocks(ctx, of)
-		if err != nil {
-			return about(of, err)
-		}
-		return each(a, of, all, "no block devices", func(b wire.BlockDevice) string {
-			return fmt.Sprintf("block %s size %d MB active %t", relative(of, b.Name), b.Size, b.Active)
-		})
-	}
+	a.destination(c)
+	c.run = func(ctx context.Context) error { return a.blocks(ctx, of) }
 	return c
+}
+
+func (a *app) blocks(ctx context.Context, of vm.Name) error {
+	all, err := a.client().Blocks(ctx, of)
+	if err != nil {
+		return a.about(of, err)
+	}
+	return each(a, of, all, "no block devices", func(b wire.BlockDevice) string {
+		return fmt.Sprintf("block %s size %d MB active %t", a.relative(of, b.Name), b.Size, b.Active)
+	})
 }
 
 func (a *app) createBlockCommand() *command {
@@ -36,8 +38,11 @@ func (a *app) createBlockCommand() *command {
 	c.option(file(&data), "FILE", "File of the content.", "data")
 	c.named(&name, blockName)
 	c.argument(integer(&size), "BLOCK-SIZE", "Size in MB.")
-	a.local(c)
+	a.destination(c)
 	c.run = func(ctx context.Context) error {
+		if data != "" && a.csr {
+			return misuse("a signing request cannot carry what is in %s", data)
+		}
 		if data != "" {
 			info, err := os.Stat(data)
 			if err != nil {
@@ -64,7 +69,7 @@ func (a *app) setBlockCommand() *command {
 	c.compression(&level)
 	c.named(&name, blockName)
 	c.argument(file(&data), "FILE", "File of the content.")
-	a.local(c)
+	a.destination(c)
 	c.run = func(ctx context.Context) error { return a.setBlock(ctx, name, data, level) }
 	return c
 }
@@ -75,7 +80,7 @@ func (a *app) setBlock(ctx context.Context, name vm.Name, data string, level int
 		return fail(exitInternal, "%w", err)
 	}
 	defer f.Close()
-	reply, err := a.client().SetBlock(ctx, client.BlockContent{Name: name, Content: f, Level: level})
+	reply, err := a.client().SetBlock(ctx, client.BlockContent{Name: name, Content: f, Level: a.transferLevel(level)})
 	return a.success(name, reply, err)
 }
 
@@ -85,23 +90,25 @@ func (a *app) dumpBlockCommand() *command {
 	level := 0
 	c.compression(&level)
 	c.named(&name, blockName)
-	a.local(c)
-	c.run = func(ctx context.Context) error {
-		f := a.output(name)
-		err := f.finish(a.client().DumpBlock(ctx, name, level, f))
-		if err != nil {
-			return about(name, err)
-		}
-		return a.print("dumped to %s", f.path)
-	}
+	a.destination(c)
+	c.run = func(ctx context.Context) error { return a.dumpBlock(ctx, name, a.transferLevel(level)) }
 	return c
+}
+
+func (a *app) dumpBlock(ctx context.Context, name vm.Name, level int) error {
+	f := a.output(name)
+	err := f.finish(a.client().DumpBlock(ctx, name, level, f))
+	if err != nil {
+		return a.about(name, err)
+	}
+	return a.print("dumped to %s", f.path)
 }
 
 func (a *app) destroyBlockCommand() *command {
 	c := a.newCommand("destroy-block", "Remove a block device.")
 	var name vm.Name
 	c.named(&name, blockName)
-	a.local(c)
+	a.destination(c)
 	c.run = func(ctx context.Context) error {
 		reply, err := a.client().DestroyBlock(ctx, name)
 		return a.success(name, reply, err)

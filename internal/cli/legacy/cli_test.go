@@ -276,7 +276,8 @@ func TestExitCodes(t *testing.T) {
 		t.Errorf("without a daemon: %+v", got)
 	}
 	for _, line := range []string{
-		"launch", "certificate a b", "generate a b", "sign a b c d", "info -d host", "info --csr", "info --ca=/dev/null", "destroy", "destroy a b", "destroy a_b",
+		"launch", "certificate a b", "certificate /dev/null /dev/null", "generate a", "sign a b c d", "info -d host", "info -d host --csr",
+		"info -d host --socket=x", "info --csr --socket=x", "info -d -", "info -d host:x", "info --ca=/no/file", "info --key-type=dsa", "info --server-ca=/no", "destroy", "destroy a b", "destroy a_b",
 		"create x /no/file", "create x /dev/null --net=a --net=a:b", "create x /dev/null --block=a --block=a", "info --tmpdir=/no/dir",
 		"set-block x /no/file", "stats-add 1 --bridge=a", "stats-add x", "get x --compression-level=10", "update x --http-host=ftp://x",
 		"update x --http-host=https://x/y", "inspect-dump --dbdir=/no/dir", "console x --count=-1",

@@ -18,6 +18,7 @@ func (a *app) commands() []*command {
 		a.consoleCommand(), a.inactiveConsolesCommand(),
 		a.statsCommand(), a.addStatsCommand(), a.removeStatsCommand(),
 		a.updateCommand(), a.inspectDumpCommand(), a.extractDumpCommand(),
+		a.certificateCommand(), a.generateCommand(), a.signCommand(),
 	}
 	slices.SortFunc(all, func(x, y *command) int {
 		if x.name < y.name {
@@ -48,7 +49,9 @@ func (a *app) dispatch(ctx context.Context, args []string) error {
 	case c.help:
 		return a.showHelp(c)
 	case err == nil:
-		err = c.run(ctx)
+		if err = a.aim(c); err == nil {
+			err = c.run(ctx)
+		}
 	}
 	if misused, ok := errors.AsType[*usageError](err); ok {
 		misused.command = c

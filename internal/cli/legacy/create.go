@@ -21,7 +21,7 @@ func (a *app) createCommand() *command {
 	c.compression(&level)
 	c.named(&name, unikernelName)
 	c.argument(file(&image), "UNIKERNEL-IMAGE", "File of the image.")
-	a.local(c)
+	a.destination(c)
 	c.run = func(ctx context.Context) error {
 		args, err := m.arguments()
 		if err != nil {
@@ -31,12 +31,13 @@ func (a *app) createCommand() *command {
 		if kind == vm.Bhyve {
 			return a.create(ctx, n) // what it boots is on its block devices
 		}
+		level := a.transferLevel(level)
 		f, size, err := openImage(image, level)
 		if err != nil {
 			return misuse("%w", err)
 		}
 		defer f.Close()
-		n.Config.Compressed, n.Image, n.Size = level > 0, io.LimitReader(f, size), size
+		n.Config.Compressed, n.Image, n.Size = level > 0, io.NewSectionReader(f, 0, size), size
 		return a.create(ctx, n)
 	}
 	return c
@@ -47,9 +48,15 @@ func (a *app) create(ctx context.Context, n client.Creation) error {
 	return a.success(n.Name, reply, err)
 }
 
+// imageFile is an image that can be read more than once.
+type imageFile interface {
+	io.ReaderAt
+	io.Closer
+}
+
 // openImage opens the image to be sent: a file, or a copy of it if it has to be
 // compressed or its size cannot be known before it was read.
-func openImage(path string, level int) (io.ReadCloser, int64, error) {
+func openImage(path string, level int) (imageFile, int64, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, 0, err

@@ -13,6 +13,7 @@ type command struct {
 	options   []*option
 	arguments []argument
 	help      bool // --help was given
+	signs     bool // what goes to a remote host is signed by --ca
 	run       func(context.Context) error
 }
 
@@ -25,12 +26,6 @@ func (a *app) newCommand(name, doc string) *command {
 		set: func(string) error { c.help = true; return nil },
 	})
 	return c
-}
-
-// local adds the options that say where the daemons are.
-func (a *app) local(c *command) {
-	c.text(&a.socket, "PATH", "Connect to this socket.", "socket")
-	c.option(directory(&a.tmpdir), "DIR", "The sockets of daemons are below DIR/util.", "tmpdir")
 }
 
 // option adds an option with a value.
@@ -107,10 +102,11 @@ func (c *command) someName(to *vm.Name) {
 
 // compression adds the option that compresses what is transferred.
 func (c *command) compression(to *int) {
+	*to = levelOfDestination
 	c.option(func(s string) error {
 		if err := integer(to)(s); err != nil {
 			return err
 		}
 		return inRange(*to, 0, 9)
-	}, "LEVEL", "Compress what is transferred: 1 (fast) to 9 (small), 0 (default): not.", "compression-level")
+	}, "LEVEL", "Compress what is transferred: 1 (fast) to 9 (small), 0: not; default 0, with --destination or --csr 9.", "compression-level")
 }

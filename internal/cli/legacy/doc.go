@@ -13,6 +13,8 @@
 //	exit.go       exit codes, and what is said with them
 //	output.go     what is printed; describe.go: unikernels; samples.go: statistics
 //
+//	destination.go                              where a command goes: socket, remote host, request
+//	certificate.go generate.go                  certificates: what they say, and making them
 //	create.go machine.go unikernel.go get.go    unikernels
 //	policy.go block.go console.go stats.go      the rest of a daemon
 //	update.go builds.go                         a newer build from a builder-web server
@@ -42,8 +44,15 @@
 //
 // # Differences on purpose
 //
-//   - The remote side (certificate, generate, sign, --destination, --csr and
-//     their keys) and the dump of --socket=- are missing.
+//   - The dumps of --socket=- and --destination=- are missing.
+//   - A create on a remote host has the image follow, and its digest in the
+//     certificate, where 2.7 has the image inside. With --csr it is inside here too.
+//   - What a host would refuse is not sent: commands that no certificate may carry
+//     have exit code 124, chains that do not verify 116, whatever the reason. Where
+//     the host refuses the certificate by a TLS alert, it is 119 for all of these.
+//   - sign writes all those above the signer that CACERT has. Keys have mode 0600.
+//   - set-block and create-block --data cannot be signed in advance.
+//   - A remote host that closes without an answer is a success, but for a warning.
 //   - create leaves the check of the image's manifest to the daemon, whose
 //     refusal has exit code 117 where 2.7's own has 124.
 //   - create-block --data of a device that cannot be created stops there; 2.7

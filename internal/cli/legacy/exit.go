@@ -12,11 +12,14 @@ import (
 	"albatross/internal/wire"
 )
 
-// Exit codes of Albatross 2.7. It also has 116, 119 and 120 for certificates.
+// Exit codes of Albatross 2.7.
 const (
 	exitOK          = 0
+	exitChain       = 116
 	exitRefused     = 117
 	exitHTTP        = 118
+	exitRejected    = 119 // the remote host does not accept the certificate
+	exitServer      = 120 // the remote host is not the one that was meant
 	exitBroken      = 121
 	exitConnect     = 122
 	exitUsage       = 124
@@ -41,7 +44,7 @@ func fail(code int, format string, args ...any) error {
 
 // refusal is what a daemon said about a name.
 type refusal struct {
-	of  vm.Name
+	of  vm.Name // on the host
 	err error
 }
 
@@ -52,9 +55,9 @@ func (r *refusal) Error() string {
 func (r *refusal) Unwrap() error { return r.err }
 
 // about tells that err, if it is a daemon's refusal, is one about n.
-func about(n vm.Name, err error) error {
+func (a *app) about(n vm.Name, err error) error {
 	if err != nil && code(err) == exitRefused {
-		return &refusal{n, err}
+		return &refusal{a.full(n), err}
 	}
 	return err
 }
@@ -68,14 +71,20 @@ func code(err error) int {
 	_, isProblem := errors.AsType[*api.Error](err)
 	_, isFailure := errors.AsType[*client.Failure](err)
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, client.ErrDiverted):
 		return exitOK
-	case isUsage, errors.Is(err, wire.ErrNotRepresentable):
+	case isUsage, errors.Is(err, wire.ErrNotRepresentable), errors.Is(err, client.ErrUnsigned):
 		return exitUsage
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.Is(err, client.ErrConnect):
 		return exitConnect
+	case errors.Is(err, client.ErrChain):
+		return exitChain
+	case errors.Is(err, client.ErrRejected):
+		return exitRejected
+	case errors.Is(err, client.ErrServer):
+		return exitServer
 	case errors.Is(err, client.ErrBroken) && errors.Is(err, io.EOF):
 		return exitOK // a daemon that closes where a message might begin has nothing to say
 	case errors.Is(err, client.ErrBroken):
@@ -91,6 +100,8 @@ func (a *app) exit(err error) int {
 	result := code(err)
 	misused, isUsage := errors.AsType[*usageError](err)
 	switch {
+	case result == exitOK && a.remote != nil && errors.Is(err, client.ErrBroken):
+		a.log(levelWarning, "%v: it may refuse the certificate or the command", err)
 	case result == exitOK, result == exitInterrupted:
 	case isUsage:
 		fmt.Fprintf(a.err, "%s: %s\n", Program, clean(err.Error()))

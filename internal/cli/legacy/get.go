@@ -15,16 +15,18 @@ func (a *app) getCommand() *command {
 	level := 0
 	c.compression(&level)
 	c.named(&name, unikernelName)
-	a.local(c)
-	c.run = func(ctx context.Context) error {
-		f := a.output(name)
-		err := f.finish(a.client().Get(ctx, name, level, f))
-		if err != nil {
-			return about(name, err)
-		}
-		return a.print("dumped image to %s", f.path)
-	}
+	a.destination(c)
+	c.run = func(ctx context.Context) error { return a.get(ctx, name, a.transferLevel(level)) }
 	return c
+}
+
+func (a *app) get(ctx context.Context, name vm.Name, level int) error {
+	f := a.output(name)
+	err := f.finish(a.client().Get(ctx, name, level, f))
+	if err != nil {
+		return a.about(name, err)
+	}
+	return a.print("dumped image to %s", f.path)
 }
 
 // output is a new file that is made by the first byte, so that what is refused
@@ -36,7 +38,7 @@ type output struct {
 
 // output returns the file for what is fetched about n: that which 2.7 chooses.
 func (a *app) output(n vm.Name) *output {
-	return &output{path: filepath.Join(a.temp, n.Wire()+stamp(a.now()))}
+	return &output{path: filepath.Join(a.temp, a.full(n).Wire()+stamp(a.now()))}
 }
 
 // make makes the file. One that exists, or a link that somebody laid out in the

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"os"
@@ -12,8 +13,10 @@ import (
 	"time"
 
 	"albatross/internal/api"
+	"albatross/internal/cli/keyring"
 	"albatross/internal/client/clienttest"
 	"albatross/internal/paths"
+	"albatross/internal/pki"
 	"albatross/internal/testutil"
 	"albatross/internal/vm"
 
@@ -122,4 +125,14 @@ func writePacked(t testing.TB, w io.Writer, text string) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// certificateOf reads NAME.pem and NAME.key.
+func certificateOf(name string) (tls.Certificate, error) {
+	chain, err := keyring.Certificates(name + ".pem")
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := keyring.Key(name + ".key")
+	return tls.Certificate{Certificate: pki.DER(chain), PrivateKey: key}, err
 }

@@ -26,7 +26,7 @@ func Main(args []string, stdout, stderr io.Writer, env []string) int {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, env []string) int {
-	a := &app{out: stdout, err: stderr, level: levelWarning, temp: "/tmp", tmpdir: paths.DefaultTmp, dbdir: paths.DefaultDB, now: time.Now}
+	a := &app{out: stdout, err: stderr, level: levelWarning, temp: "/tmp", tmpdir: paths.DefaultTmp, dbdir: paths.DefaultDB, now: time.Now, target: defaultTarget()}
 	for _, entry := range env {
 		if dir, ok := strings.CutPrefix(entry, "TMPDIR="); ok && dir != "" {
 			a.temp = dir
@@ -46,9 +46,12 @@ type app struct {
 	tmpdir string
 	dbdir  string
 	socket string
+
+	target                // where commands go
+	remote *client.Remote // where they go by TLS, or to be signed; nil: to the socket
 }
 
 // client returns the way to the daemons.
 func (a *app) client() client.Client {
-	return client.Client{Tmp: paths.Tmp(a.tmpdir), Program: Program, Plain: true, Socket: a.socket}
+	return client.Client{Tmp: paths.Tmp(a.tmpdir), Program: Program, Plain: true, Socket: a.socket, Remote: a.remote}
 }

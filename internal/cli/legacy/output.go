@@ -73,18 +73,18 @@ func (a *app) log(l level, format string, args ...any) {
 // success prints the sentence that answers a command.
 func (a *app) success(n vm.Name, sentence string, err error) error {
 	if err != nil {
-		return about(n, err)
+		return a.about(n, err)
 	}
-	return a.print("host %s: success: %s", shown(n), clean(sentence))
+	return a.print("host %s: success: %s", a.shown(n), clean(sentence))
 }
 
 // each prints a list that answers a command, or that it is empty.
 func each[T any](a *app, of vm.Name, all []T, none string, describe func(T) string) error {
 	if len(all) == 0 {
-		return a.print("host %s: %s", shown(of), none)
+		return a.print("host %s: %s", a.shown(of), none)
 	}
 	for _, v := range all {
-		if err := a.print("host %s: %s", shown(of), describe(v)); err != nil {
+		if err := a.print("host %s: %s", a.shown(of), describe(v)); err != nil {
 			return err
 		}
 	}
@@ -94,12 +94,28 @@ func each[T any](a *app, of vm.Name, all []T, none string, describe func(T) stri
 // shown is a name as 2.7 prints it.
 func shown(n vm.Name) string { return "[unikernel: " + n.Wire() + "]" }
 
-// relative is a full name as 2.7 prints it in a list of what is below of.
-func relative(of, n vm.Name) string {
+// shown is a name as 2.7 prints it, which on a remote host begins with the path of
+// the certificates.
+func (a *app) shown(n vm.Name) string { return shown(a.full(n)) }
+
+// full returns the name that n has on the host.
+func (a *app) full(n vm.Name) vm.Name {
+	if a.remote == nil {
+		return n
+	}
+	p := a.remote.Path()
+	for _, l := range n.Path().Labels() {
+		p = p.Append(l)
+	}
+	return vm.MakeName(p, n.Label())
+}
+
+// relative is a name as 2.7 prints it in a list of what is below of.
+func (a *app) relative(of, n vm.Name) string {
 	if short, ok := n.RelativeTo(of.Path()); ok && of.IsPath() {
 		return shown(short)
 	}
-	return shown(n)
+	return a.shown(n)
 }
 
 // stamp is a time as 2.7 prints it, which leaves the offset from UTC open.

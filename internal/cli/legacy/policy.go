@@ -11,25 +11,27 @@ func (a *app) policyCommand() *command {
 	c := a.newCommand("policy", "List policies.")
 	var path vm.Path
 	c.path(&path)
-	a.local(c)
-	c.run = func(ctx context.Context) error {
-		of := vm.MakeName(path, "")
-		all, err := a.client().Policies(ctx, path)
-		if err != nil {
-			return about(of, err)
-		}
-		return each(a, of, all, "no policies", func(p wire.Named[vm.Policy]) string {
-			return relative(of, p.Name) + ": " + describePolicy(p.Value)
-		})
-	}
+	a.destination(c)
+	c.run = func(ctx context.Context) error { return a.policies(ctx, path) }
 	return c
+}
+
+func (a *app) policies(ctx context.Context, path vm.Path) error {
+	of := vm.MakeName(path, "")
+	all, err := a.client().Policies(ctx, path)
+	if err != nil {
+		return a.about(of, err)
+	}
+	return each(a, of, all, "no policies", func(p wire.Named[vm.Policy]) string {
+		return a.relative(of, p.Name) + ": " + describePolicy(p.Value)
+	})
 }
 
 func (a *app) removePolicyCommand() *command {
 	c := a.newCommand("remove-policy", "Remove a policy.")
 	var path vm.Path
 	c.path(&path)
-	a.local(c)
+	a.destination(c)
 	c.run = func(ctx context.Context) error {
 		reply, err := a.client().RemovePolicy(ctx, path)
 		return a.success(vm.MakeName(path, ""), reply, err)
@@ -50,7 +52,7 @@ func (a *app) addPolicyCommand(name string) *command {
 	c.repeated(func(s string) error { bridges = append(bridges, s); return nil }, "NAME", "A bridge.", "network", "bridge")
 	c.argument(wirePath(&path), "PATH", "The path.")
 	c.argument(integer(&p.Unikernels), "UNIKERNELS", "How many there may be.")
-	a.local(c)
+	a.destination(c)
 	c.run = func(ctx context.Context) error {
 		if cpus == nil {
 			cpus = []int{0}

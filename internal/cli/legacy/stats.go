@@ -14,19 +14,21 @@ func (a *app) statsCommand() *command {
 	c := a.newCommand("stats", "Follow what unikernels use.")
 	var of vm.Name
 	c.someName(&of)
-	a.local(c)
-	c.run = func(ctx context.Context) error {
-		err := a.client().Stats(ctx, client.Sampling{Name: of, Follow: true, Reply: a.subscribed(of)}, func(s client.Sample) error {
-			for _, line := range describeStats(s.Stats) {
-				if err := a.print("stats %s: %s", relative(of, s.Name), clean(line)); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		return ended(ctx, about(of, err))
-	}
+	a.destination(c)
+	c.run = func(ctx context.Context) error { return a.stats(ctx, of) }
 	return c
+}
+
+func (a *app) stats(ctx context.Context, of vm.Name) error {
+	err := a.client().Stats(ctx, client.Sampling{Name: of, Follow: true, Reply: a.subscribed(of)}, func(s client.Sample) error {
+		for _, line := range describeStats(s.Stats) {
+			if err := a.print("stats %s: %s", a.relative(of, s.Name), clean(line)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return ended(ctx, a.about(of, err))
 }
 
 func (a *app) addStatsCommand() *command {
@@ -44,7 +46,7 @@ func (a *app) addStatsCommand() *command {
 	}, "INTERFACE:TAP", "An interface of the unikernel, and its tap.", "bridge")
 	c.someName(&of)
 	c.argument(integer(&add.PID), "PID", "The process.")
-	a.local(c)
+	a.destination(c)
 	c.run = func(ctx context.Context) error {
 		reply, err := a.client().AddStats(ctx, of, add)
 		return a.success(of, reply, err)
@@ -56,7 +58,7 @@ func (a *app) removeStatsCommand() *command {
 	c := a.newCommand("stats-remove", "End the sampling of a unikernel.")
 	var of vm.Name
 	c.someName(&of)
-	a.local(c)
+	a.destination(c)
 	c.run = func(ctx context.Context) error {
 		reply, err := a.client().RemoveStats(ctx, of)
 		return a.success(of, reply, err)

@@ -11,7 +11,7 @@ func (a *app) destroyCommand() *command {
 	c := a.newCommand("destroy", "Stop a unikernel and forget it.")
 	var name vm.Name
 	c.named(&name, unikernelName)
-	a.local(c)
+	a.destination(c)
 	c.run = func(ctx context.Context) error {
 		reply, err := a.client().Destroy(ctx, name)
 		return a.success(name, reply, err)
@@ -27,7 +27,7 @@ func (a *app) restartCommand() *command {
 	c.flag(&replace, "Give it what the other options say.", "replace-arguments")
 	m.add(c)
 	c.named(&name, unikernelName)
-	a.local(c)
+	a.destination(c)
 	c.run = func(ctx context.Context) error {
 		var args *vm.Arguments
 		if replace {
@@ -47,15 +47,17 @@ func (a *app) infoCommand() *command {
 	c := a.newCommand("info", "Tell what runs.")
 	var of vm.Name
 	c.someName(&of)
-	a.local(c)
-	c.run = func(ctx context.Context) error {
-		all, err := a.client().Info(ctx, of)
-		if err != nil {
-			return about(of, err)
-		}
-		return each(a, of, all, "no unikernels", func(u wire.Named[vm.Info]) string {
-			return relative(of, u.Name) + ": " + describeInfo(u.Value, a.level >= levelDebug)
-		})
-	}
+	a.destination(c)
+	c.run = func(ctx context.Context) error { return a.info(ctx, of) }
 	return c
+}
+
+func (a *app) info(ctx context.Context, of vm.Name) error {
+	all, err := a.client().Info(ctx, of)
+	if err != nil {
+		return a.about(of, err)
+	}
+	return each(a, of, all, "no unikernels", func(u wire.Named[vm.Info]) string {
+		return a.relative(of, u.Name) + ": " + describeInfo(u.Value, a.level >= levelDebug)
+	})
 }

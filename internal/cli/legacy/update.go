@@ -21,8 +21,11 @@ func (a *app) updateCommand() *command {
 	c.flag(&dry, "Only tell whether there is a newer build.", "dryrun", "dry-run")
 	c.compression(&level)
 	c.named(&name, unikernelName)
-	a.local(c)
+	a.destination(c)
 	c.run = func(ctx context.Context) error {
+		if a.csr {
+			return fail(exitUsage, "a signing request cannot update: what is to be created is known by then only")
+		}
 		info, err := a.runs(ctx, name)
 		if err != nil {
 			return err
@@ -38,7 +41,7 @@ func (a *app) updateCommand() *command {
 			return httpError(ctx, err)
 		}
 		defer f.Close()
-		return a.replace(ctx, name, info, f, size, level)
+		return a.replace(ctx, name, info, f, size, a.transferLevel(level))
 	}
 	return c
 }
@@ -48,12 +51,12 @@ func (a *app) updateCommand() *command {
 func (a *app) runs(ctx context.Context, name vm.Name) (vm.Info, error) {
 	all, err := a.client().Info(ctx, name)
 	switch result := code(err); {
-	case result == exitInterrupted, result == exitConnect:
+	case result == exitInterrupted, result == exitConnect, a.remote != nil && err != nil && result != exitRefused && result != exitOK:
 		return vm.Info{}, err
 	case err != nil:
 		return vm.Info{}, fail(exitBroken, "the unikernel is not told of: %w", err)
 	case len(all) != 1 || all[0].Value.Type != vm.Solo5:
-		return vm.Info{}, fail(exitBroken, "%s is not one Solo5 unikernel that runs", shown(name))
+		return vm.Info{}, fail(exitBroken, "%s is not one Solo5 unikernel that runs", a.shown(name))
 	}
 	return all[0].Value, nil
 }

@@ -17,8 +17,8 @@ type Daemon struct {
 	Program string   // its name, also of its log and pid file
 	Path    string   // of the program
 	Args    []string //
-	Network string   // of its socket: unix or unixpacket
-	Socket  string
+	Network string   // of its socket: unix or unixpacket, or tcp
+	Socket  string   // a path, or an address
 
 	// Ready asks the daemon anything; nil is that it answers.
 	Ready func(context.Context) error

@@ -23,6 +23,7 @@ type Host struct {
 	blocks   map[vm.Name]*Block    // guarded by mu
 	check    api.Check             // guarded by mu
 	events   Events                // guarded by mu
+	audit    Audit                 // guarded by mu
 }
 
 // NewHost returns a Host with a state to begin with.
@@ -32,7 +33,7 @@ func NewHost(s api.State) *Host {
 
 // Daemon returns the daemon that has this Host behind it.
 func (h *Host) Daemon(old bool) Daemon {
-	return Daemon{Name: "albatrossd", Verbs: []string{api.VerbState, api.VerbShutdown, api.VerbCheck, api.VerbEvents}, Old: old, Behaviour: h}
+	return Daemon{Name: "albatrossd", Verbs: []string{api.VerbState, api.VerbShutdown, api.VerbCheck, api.VerbEvents, api.VerbAudit}, Old: old, Behaviour: h}
 }
 
 // Last returns the last command that came, nil before the first.
@@ -80,7 +81,7 @@ func (h *Host) Answer(p *Peer, m wire.Message) wire.Payload {
 	case wire.BlockInfo, wire.BlockAdd, wire.BlockRemove, wire.BlockSet, wire.BlockDump:
 		return h.block(p, m)
 	case wire.Private:
-		return h.private(m.Name, c)
+		return h.private(p, m.Name, c)
 	}
 	return wire.Failure{Text: "unknown command"}
 }
@@ -176,7 +177,7 @@ func (h *Host) info(n vm.Name) wire.Payload {
 	return r
 }
 
-func (h *Host) private(n vm.Name, c wire.Private) wire.Payload {
+func (h *Host) private(p *Peer, n vm.Name, c wire.Private) wire.Payload {
 	switch c.Verb {
 	case api.VerbState:
 		s := api.State{Unikernels: []api.Unikernel{}}
@@ -194,6 +195,8 @@ func (h *Host) private(n vm.Name, c wire.Private) wire.Payload {
 		return JSON(s)
 	case api.VerbCheck:
 		return JSON(h.check)
+	case api.VerbAudit:
+		return h.told(p, n, c.Body)
 	case api.VerbShutdown:
 		stopped := len(h.state.Unikernels)
 		h.state.Unikernels = nil

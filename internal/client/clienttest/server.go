@@ -1,12 +1,13 @@
 // Package clienttest has daemons that are not real: they speak the protocol on
-// unix sockets and run nothing, so that tests of clients can make a daemon do
-// what a real one only does on a bad day.
+// unix sockets, or behind TLS, and run nothing, so that tests of clients can make a
+// daemon do what a real one only does on a bad day.
 //
 //	Server        a socket and a function for each connection    server.go
 //	  Serve       hello, then one command, as a daemon does      serve.go
-//	    Host      an albatrossd that only remembers              host.go, policies.go, blocks.go, events.go
+//	    Host      an albatrossd that only remembers              host.go, policies.go, blocks.go, events.go, audit.go
 //	    Consoles  an albatross-console with given lines          consoles.go
 //	    Samples   an albatross-stats with given samples          samples.go
+//	  Endpoint    one command of a certificate, for any of them  endpoint.go
 //
 // Only tests import it.
 package clienttest
@@ -20,7 +21,7 @@ import (
 	"sync"
 )
 
-// Server accepts connections on a unix socket until it is closed.
+// Server accepts connections until it is closed.
 type Server struct {
 	listener net.Listener
 	serve    func(net.Conn)
@@ -44,10 +45,17 @@ func Listen(path string, serve func(net.Conn)) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fake daemon: %w", err)
 	}
+	return newServer(l, serve), nil
+}
+
+func newServer(l net.Listener, serve func(net.Conn)) *Server {
 	s := &Server{listener: l, serve: serve, open: map[net.Conn]bool{}}
 	s.all.Go(s.accept)
-	return s, nil
+	return s
 }
+
+// Address returns where the server listens.
+func (s *Server) Address() string { return s.listener.Addr().String() }
 
 func (s *Server) accept() {
 	for {

@@ -1,0 +1,25 @@
+// Package keyring keeps certificates and private keys in files, for both command
+// lines. What is in them is package pki's business.
+//
+//	files.go      reading, and writing that is whole or not done; keys are never replaced
+//	load.go       CAs, root CAs and keys in files of any name
+//	directory.go  Directory: all files of one CA, and what it signed
+//	revoke.go     its revocation list
+//
+// A directory is that of a root CA or of a delegate; the names are those that
+// Albatross's client expects in the working directory:
+//
+//	ca.pem               the CA's certificate, then those above it without the root
+//	ca.key               its private key, mode 0600
+//	cacert.pem           the root CA: what hosts are started with, and clients check them by
+//	issued.txt           what the CA signed: serial number, blank, name (Albatross's DB)
+//	issued/SERIAL.pem    the same, whole
+//	crl.pem              what it has revoked of that
+//	server.pem, .key     for the host; of a root CA
+//	NAME/                files for the delegate NAME: ca.pem, ca.key, cacert.pem
+//
+// Where ca.pem is missing, cacert.pem takes its place, as in a directory that
+// Albatross's client made. Two commands that change a directory wait for each other.
+//
+// Internal/cli and internal/cli/legacy import it.
+package keyring
