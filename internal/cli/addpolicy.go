@@ -20,13 +20,17 @@ type limits struct {
 
 func (a *app) addPolicyCommand() *cobra.Command {
 	var l limits
+	pin := false
 	c := &cobra.Command{
 		Use:   "add-policy [flags] PATH --unikernels N",
 		Short: "Say what a path may use",
 		Long: `Add-policy says how much all unikernels of a path, and below it, may use
 together. It takes the place of the policy that the path has; what runs there
 must fit into it, and it must fit into those of the paths above. The policy of
-the root is what the host has, and cannot be set.`,
+the root is what the host has, and cannot be set.
+
+A delegation that a client far away presents sets the policy of its path, unless
+that was set with --pin; remove-policy undoes it.`,
 		Example: `  albatross add-policy shop --unikernels 10 --mem 1024 --cpu 0,1 --bridge br0
   albatross add-policy shop.db --unikernels 1 --mem 256 --block 2048`,
 		Args:              arguments(1, 1, "one PATH"),
@@ -35,10 +39,11 @@ the root is what the host has, and cannot be set.`,
 			if !c.Flags().Changed("unikernels") {
 				return usage("usage: "+c.UseLine(), "add-policy needs --unikernels: how many there may be")
 			}
-			return a.addPolicy(c.Context(), args[0], l.policy(c.Flags().Changed("block")))
+			return a.addPolicy(c.Context(), args[0], l.policy(c.Flags().Changed("block")), pin)
 		},
 	}
 	l.flags(c)
+	c.Flags().BoolVar(&pin, "pin", false, "keep this policy where a certificate from afar brings another one")
 	a.jsonFlag(c, "the result")
 	return c
 }
@@ -61,7 +66,7 @@ func (l limits) policy(withBlock bool) vm.Policy {
 	return p
 }
 
-func (a *app) addPolicy(ctx context.Context, path string, p vm.Policy) error {
+func (a *app) addPolicy(ctx context.Context, path string, p vm.Policy, pin bool) error {
 	n, err := parsePath(path)
 	if err != nil {
 		return err
@@ -69,7 +74,11 @@ func (a *app) addPolicy(ctx context.Context, path string, p vm.Policy) error {
 	if err := p.Usable(); err != nil {
 		return usage("", "%v", err)
 	}
-	reply, err := a.client().AddPolicy(ctx, n.Path(), p)
+	add := a.client().AddPolicy
+	if pin {
+		add = a.client().PinPolicy
+	}
+	reply, err := add(ctx, n.Path(), p)
 	switch {
 	case err != nil:
 		return err

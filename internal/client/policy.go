@@ -2,7 +2,9 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 
+	"albatross/internal/api"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
 )
@@ -38,4 +40,29 @@ func (c Client) AddPolicy(ctx context.Context, p vm.Path, policy vm.Policy) (str
 // about it.
 func (c Client) RemovePolicy(ctx context.Context, p vm.Path) (string, error) {
 	return c.text(ctx, vm.MakeName(p, ""), wire.PolicyRemove{})
+}
+
+// PinPolicy sets the policy of a path as one that none from afar replaces. It
+// returns what AddPolicy would.
+func (c Client) PinPolicy(ctx context.Context, p vm.Path, policy vm.Policy) (string, error) {
+	x, err := c.open(ctx, vmmd)
+	if err != nil {
+		return "", err
+	}
+	defer x.close()
+	if !x.knows(api.VerbPin) {
+		return "", x.lacks("pin a policy")
+	}
+	body, err := json.Marshal(api.Pin{Pinned: true, Policy: &policy})
+	if err != nil {
+		return "", err
+	}
+	s, err := x.ask(vm.MakeName(p, ""), wire.Private{Verb: api.VerbPin, Body: body})
+	if err != nil {
+		return "", err
+	}
+	if _, ok := s.(wire.ReplyPrivate); !ok {
+		return "", unexpected(x.service, s)
+	}
+	return "added policy", nil
 }

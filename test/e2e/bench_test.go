@@ -27,12 +27,33 @@ func BenchmarkCreateToFirstLine(b *testing.B) {
 	report(b, "line", all)
 }
 
+// BenchmarkRemoteCreateToFirstLine is goal 10: the same over TLS, with a
+// certificate made for the command.
+func BenchmarkRemoteCreateToFirstLine(b *testing.B) {
+	w := &world{t: b, dir: testutil.TempDirShort(b)}
+	ca := filepath.Join(w.dir, "ca")
+	w.ok("ca", "create", ca, "--host", "127.0.0.1")
+	b.Cleanup(w.checkNothingLeft)
+	w.ok("up", "--dir", w.dir, "--detach", "--remote-ca", filepath.Join(ca, "cacert.pem"), "--listen", "127.0.0.1:1025")
+	b.Cleanup(func() { w.ok("down", "--dir", w.dir) })
+	image := imageFile(b, "spt", "hello")
+	root := filepath.Join(ca, "cacert.pem")
+	from := []string{"--remote", "127.0.0.1", "--ca", root, "--ca-key", filepath.Join(ca, "ca.key"), "--server-ca", root}
+	n := 0
+	var all []time.Duration
+	for b.Loop() {
+		n++
+		all = append(all, w.createToFirstLine(b, fmt.Sprintf("hello%d", n), image, from...))
+	}
+	report(b, "line", all)
+}
+
 func (w *world) client() client.Client {
 	return client.Client{Tmp: paths.Tmp(filepath.Join(w.dir, "run")), Program: "bench"}
 }
 
 // createToFirstLine subscribes first, so that nothing but the create counts.
-func (w *world) createToFirstLine(b *testing.B, name, image string) time.Duration {
+func (w *world) createToFirstLine(b *testing.B, name, image string, from ...string) time.Duration {
 	b.Helper()
 	n, err := vm.ParseName(name)
 	must(b, err)
@@ -49,7 +70,7 @@ func (w *world) createToFirstLine(b *testing.B, name, image string) time.Duratio
 		})
 	}()
 	<-waiting
-	cmd := w.command("albatross", "create", name, image)
+	cmd := w.command("albatross", append(from, "create", name, image)...)
 	began := time.Now()
 	must(b, cmd.Start())
 	var first time.Time
