@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"maps"
 
 	"albatross/internal/api"
 	"albatross/internal/store"
@@ -23,7 +24,14 @@ type holder struct {
 
 // addresses says who has which address: one holder each, unless records that
 // were there before had more.
-type addresses map[address][]holder
+type addresses struct {
+	holders map[address][]holder
+	own     map[vm.Name]map[address]string // the same by unikernel, each with its interface
+}
+
+func newAddresses() addresses {
+	return addresses{holders: map[address][]holder{}, own: map[vm.Name]map[address]string{}}
+}
 
 // addressesOf returns the addresses that a unikernel has by its record, each with
 // its interface; if an interface has that of another the error says so, and the
@@ -45,15 +53,7 @@ func addressesOf(record store.Unikernel) (map[address]string, error) {
 
 // of returns the addresses that n has.
 func (t addresses) of(n vm.Name) map[address]string {
-	own := map[address]string{}
-	for a, holders := range t {
-		for _, h := range holders {
-			if h.unikernel == n {
-				own[a] = h.net
-			}
-		}
-	}
-	return own
+	return maps.Clone(t.own[n])
 }
 
 // check refuses addresses that others have, but for those that n has as well.
@@ -71,7 +71,7 @@ func (t addresses) check(n vm.Name, wanted map[address]string) error {
 // other returns who has a instead of n, or nil.
 func (t addresses) other(n vm.Name, a address) *holder {
 	var other *holder
-	for _, h := range t[a] {
+	for _, h := range t.holders[a] {
 		if h.unikernel == n {
 			return nil
 		}
@@ -90,7 +90,11 @@ func (t addresses) take(n vm.Name, wanted map[address]string) (shared []string) 
 				net, a.mac, a.bridge, other.net, other.unikernel))
 		}
 		t.drop(n, map[address]string{a: net}, nil) // its interface may have another name now
-		t[a] = append(t[a], holder{n, net})
+		t.holders[a] = append(t.holders[a], holder{n, net})
+		if t.own[n] == nil {
+			t.own[n] = map[address]string{}
+		}
+		t.own[n][a] = net
 	}
 	return shared
 }
@@ -102,14 +106,18 @@ func (t addresses) drop(n vm.Name, own, keep map[address]string) {
 			continue
 		}
 		var others []holder
-		for _, h := range t[a] {
+		for _, h := range t.holders[a] {
 			if h.unikernel != n {
 				others = append(others, h)
 			}
 		}
-		if t[a] = others; len(others) == 0 {
-			delete(t, a)
+		if t.holders[a] = others; len(others) == 0 {
+			delete(t.holders, a)
 		}
+		delete(t.own[n], a)
+	}
+	if len(t.own[n]) == 0 {
+		delete(t.own, n)
 	}
 }
 

@@ -68,7 +68,7 @@ func (h *Host) startAgain(ctx context.Context, u *unit) error {
 	over, err := h.mayStart()
 	if err == nil {
 		defer over()
-		err = h.start(ctx, u)
+		err = h.start(ctx, u, h.inStore(u.record.Image))
 	}
 	if err != nil && h.ctx.Err() != nil {
 		return err // the next daemon starts it

@@ -323,7 +323,7 @@ func TestFailedCreateLeavesNoAddress(t *testing.T) {
 		t.Error("created without a store")
 	}
 	w.host.mu.Lock()
-	left := len(w.host.addresses)
+	left := len(w.host.addresses.holders) + len(w.host.addresses.own)
 	w.host.mu.Unlock()
 	if left > 0 {
 		t.Errorf("%d addresses are still taken", left)

@@ -48,14 +48,17 @@ func (h *Host) Create(ctx context.Context, n vm.Name, cfg vm.Config, st *image.S
 		return api.Errorf(api.Exists, "a unikernel %s exists already", n).
 			Hinted("choose another name, destroy it first, or use --force to replace it")
 	}
-	if err := h.hold(st); err != nil {
+	src, err := h.staged(st, im)
+	if err != nil {
 		return err
 	}
 	cfg.Compressed = false // it was unpacked on arrival
 	record := store.Unikernel{
 		Name: n, ID: newID(), Config: cfg, Image: st.Digest(), Size: st.Size(), Target: im.Target, Created: time.Now().UTC(), Chain: o.Chain,
 	}
-	if err := h.replace(ctx, old, record); err != nil {
+	err = h.replace(ctx, old, record, src)
+	src.done()
+	if err != nil {
 		h.release(st.Digest())
 		return err
 	}
@@ -79,7 +82,7 @@ func newID() string {
 // replace stops old, if there is one, and starts a unikernel with the record in
 // its place. If that cannot start, old is started again, and the error says so.
 // The lock of the name is held.
-func (h *Host) replace(ctx context.Context, old *unit, record store.Unikernel) (err error) {
+func (h *Host) replace(ctx context.Context, old *unit, record store.Unikernel, src source) (err error) {
 	if old != nil && old.condemned() {
 		// Its destruction was begun and did not succeed: first things first.
 		if err := h.advance(ctx, old, lifecycle.StopRequested{}); err != nil {
@@ -102,17 +105,23 @@ func (h *Host) replace(ctx context.Context, old *unit, record store.Unikernel) (
 		return err
 	}
 	if old != nil {
+		if err := src.stored(); err != nil { // before anything is stopped
+			return err
+		}
 		state := old.state
 		if err := h.halt(ctx, old); err != nil {
 			return err
 		}
 		back.Add(func() error { return h.resume(old, state, &err) })
 	}
-	if err := h.start(ctx, u); err != nil {
+	if err := h.start(ctx, u, src); err != nil {
 		return err
 	}
 	h.setState(u, lifecycle.Started{})
 	back.Add(func() error { return h.halt(h.ctx, u) })
+	if err := src.stored(); err != nil {
+		return err
+	}
 	if err := h.store.Put(u.record); err != nil {
 		return recordError(err)
 	}
@@ -251,7 +260,7 @@ func (h *Host) Restart(ctx context.Context, n vm.Name, a *vm.Arguments) (err err
 		return err
 	}
 	h.retain(record.Image)
-	if err := h.replace(ctx, old, record); err != nil {
+	if err := h.replace(ctx, old, record, h.inStore(record.Image)); err != nil {
 		h.release(record.Image)
 		return err
 	}

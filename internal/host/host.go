@@ -116,7 +116,7 @@ type run struct {
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Host, err error) {
 	h := &Host{
 		cfg: cfg, log: log,
-		units: map[vm.Name]*unit{}, runs: map[string]*run{}, refs: map[image.Digest]int{}, devices: map[vm.Name]vm.Name{}, addresses: addresses{},
+		units: map[vm.Name]*unit{}, runs: map[string]*run{}, refs: map[image.Digest]int{}, devices: map[vm.Name]vm.Name{}, addresses: newAddresses(),
 		watches: map[*Watch]bool{}, farewells: map[string]vm.Name{},
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())

@@ -153,7 +153,7 @@ func (w *world) leftovers() error {
 	defer w.host.mu.Unlock()
 	w.host.uids.mu.Lock()
 	defer w.host.uids.mu.Unlock()
-	if len(w.host.runs)+len(w.host.refs)+len(w.host.uids.used)+len(w.host.devices)+len(w.host.addresses) > 0 {
+	if len(w.host.runs)+len(w.host.refs)+len(w.host.uids.used)+len(w.host.devices)+len(w.host.addresses.holders)+len(w.host.addresses.own) > 0 {
 		errs = append(errs, fmt.Errorf("runs %v, image references %v, user ids %v, devices %v, addresses %v are left",
 			w.host.runs, w.host.refs, w.host.uids.used, w.host.devices, w.host.addresses))
 	}

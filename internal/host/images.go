@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"albatross/internal/api"
@@ -61,14 +62,51 @@ func imageError(err error) error {
 	return err
 }
 
-// hold commits a staged image and keeps it in the store until release.
-func (h *Host) hold(st *image.Staged) error {
-	h.retain(st.Digest())
-	if err := st.Commit(); err != nil {
-		h.release(st.Digest())
-		return fmt.Errorf("storing the image: %w", err)
+// source is where the image of a unikernel that is to start comes from.
+type source struct {
+	open   func() (*os.File, *image.Image, error) // may be called once
+	stored func() error                           // returns when the image is in the store, durably
+	done   func()                                 // waits for what is under way, and closes what was not opened
+}
+
+// inStore is an image that is in the store.
+func (h *Host) inStore(d image.Digest) source {
+	return source{
+		open:   func() (*os.File, *image.Image, error) { return h.openImage(d) },
+		stored: func() error { return nil },
+		done:   func() {},
 	}
-	return nil
+}
+
+// staged puts a staged image, which was read as im, into the store and keeps it
+// there until release. The disk takes its time for that, while which the
+// unikernel can already be started. Done must be called before release, and before
+// st is used again.
+func (h *Host) staged(st *image.Staged, im *image.Image) (source, error) {
+	file, err := st.Reopen()
+	if err != nil {
+		return source{}, err
+	}
+	h.retain(st.Digest())
+	stored := sync.OnceValue(func() error {
+		if err := st.Commit(); err != nil {
+			return fmt.Errorf("storing the image: %w", err)
+		}
+		return nil
+	})
+	go func() { _ = stored() }() // done waits for it
+	open := func() (*os.File, *image.Image, error) {
+		f := file
+		file = nil
+		return f, im, nil
+	}
+	done := func() {
+		_ = stored() // who needed it has asked
+		if file != nil {
+			h.closing("an image that was not needed", file.Close)
+		}
+	}
+	return source{open: open, stored: stored, done: done}, nil
 }
 
 // release drops one use of an image; the last one removes it. An image that

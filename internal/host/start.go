@@ -45,12 +45,12 @@ type launch struct {
 // start starts the process of u: it makes everything the process needs, has the
 // keeper start it, and waits until the guest runs. After a failure nothing is
 // left. The lock of the name is held.
-func (h *Host) start(ctx context.Context, u *unit) (err error) {
+func (h *Host) start(ctx context.Context, u *unit, src source) (err error) {
 	var back undo.Stack
 	defer back.Fail(&err)
 	l := &launch{unit: u}
 	defer h.closing("what a unikernel was started with", l.close)
-	if err := h.gather(l); err != nil {
+	if err := h.gather(l, src); err != nil {
 		return err
 	}
 	consoleRead, err := h.openConsole(ctx, l, &back)
@@ -105,9 +105,9 @@ func (h *Host) closing(what string, close func() error) {
 }
 
 // gather opens the image and the devices.
-func (h *Host) gather(l *launch) (err error) {
+func (h *Host) gather(l *launch, src source) (err error) {
 	record := l.unit.record
-	if l.file, l.image, err = h.openImage(record.Image); err != nil {
+	if l.file, l.image, err = src.open(); err != nil {
 		return err
 	}
 	if l.commandLine, err = record.Config.CommandLine(record.Name, record.Config.AddName && !record.NoName); err != nil {

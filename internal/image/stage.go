@@ -81,6 +81,16 @@ func (s *Store) stage(ctx context.Context, r io.Reader, opt StageOptions) (_ *St
 // closed by Commit and Discard.
 func (st *Staged) File() *os.File { return st.file }
 
+// Reopen opens the image again, for reading only. The file stays valid after Commit
+// and Discard, and is the caller's to close.
+func (st *Staged) Reopen() (*os.File, error) {
+	f, err := os.Open(st.file.Name())
+	if err != nil {
+		return nil, fmt.Errorf("open staged image: %w", err)
+	}
+	return f, nil
+}
+
 // Size returns the size of the unpacked image in bytes.
 func (st *Staged) Size() int64 { return st.size }
 
