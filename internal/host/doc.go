@@ -11,10 +11,19 @@
 //	 store       image       hostnet    block      spt | hvt    keeper ─▶ process
 //	(records)   (images)     (taps)    (devices)   (programs)   (spawn, exits)
 //
-// Two locks exist. The lock of a name (names.go) is held for a whole operation,
-// so that operations on one unikernel follow each other while those on others
-// run beside them. Host.mu guards the tables and the fields that queries read; it
-// is held for a few assignments and never during I/O.
+//	events.go    what happened, for the event log      ends.go      how each ended last
+//	claims.go    policies, devices and addresses       check.go     is all on disk as it should be
+//	bridges.go   bridges that come and go              cgroups.go   limits, and lack of memory
+//	farewell.go  last lines of consoles                revoke.go    what revoked certificates created
+//
+// Locks, in the order in which they are taken: that of a name (names.go), held for
+// a whole operation, so that operations on one unikernel follow each other while
+// those on others run beside them; policies, held while one changes in the tree
+// and in the store; looking, held while the root's policy is found out; Host.mu,
+// which guards the tables and the fields that queries read, and is held for a few
+// assignments and never during I/O. The links to keeper and console and the user
+// ids have locks of their own, under which none of these is taken. Block devices
+// have names and locks of their own.
 //
 // A create is acknowledged once its record is durable, and its process runs by
 // then. A record without a process is therefore a unikernel to start, a process
