@@ -147,6 +147,7 @@ func (h *Host) settle(ctx context.Context, r *run) error {
 	h.log.Info("ended", "unikernel", u.record.Name, "exit", exit, "reason", reason, "again", decision != vm.Drop)
 	if h.unit(u.record.Name) == u {
 		h.event(endEvent(r, exit, reason))
+		h.countExit(r, decision, reason)
 	}
 	unasked := u.state.Phase != lifecycle.Stopping
 	if err := h.advance(ctx, u, event); err != nil {

@@ -282,9 +282,15 @@ func TestWatchMissesNothing(t *testing.T) {
 	}
 }
 
-// reopenStore makes records writable again.
-func (w *world) reopenStore() {
+// reopenStore makes records writable again. The units named may be at writing
+// theirs.
+func (w *world) reopenStore(busy ...string) {
 	w.t.Helper()
+	for _, n := range busy {
+		unlock, err := w.host.names.lock(w.t.Context(), name(w.t, n))
+		must(w.t, err)
+		defer unlock()
+	}
 	s, err := store.Open(w.cfg.DB.State())
 	must(w.t, err)
 	w.host.store = s
@@ -373,7 +379,7 @@ func TestEndOnAFullDisk(t *testing.T) {
 		}
 		return nil
 	})
-	w.reopenStore()
+	w.reopenStore("killed", "named")
 	w.gone("killed")
 	testutil.Eventually(t, 10*time.Second, func() error {
 		if s := w.state("named"); s.Phase != api.PhaseRunning || s.PID == r.process.PID {

@@ -29,6 +29,7 @@ type Order struct {
 // The staged image stays the caller's to discard.
 func (h *Host) Create(ctx context.Context, n vm.Name, cfg vm.Config, st *image.Staged, o Order) (err error) {
 	defer func() { h.Refused(ctx, "create", n, err) }()
+	defer h.countCreate(time.Now(), &err)
 	over, err := h.mayStart()
 	if err != nil {
 		return err

@@ -60,6 +60,7 @@ type Host struct {
 	uids    uids
 	groups  *cgroup.Root // nil: there are no control groups
 	null    *linux.FD
+	counts  counters
 	cpus    vm.Set[int] // that the host has
 
 	ctx    context.Context // ends with Close
@@ -110,6 +111,7 @@ type run struct {
 	exited   chan struct{}  // closed when the process has ended
 	exit     keeper.Process // how; valid once exited is closed
 	lost     bool           // the keeper died, and the process with it; like exit
+	counted  bool           // its end; see countExit
 }
 
 // Open opens the directories, connects to the keeper, and takes over what runs.

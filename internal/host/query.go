@@ -83,10 +83,10 @@ func (h *Host) policiesOf(n vm.Name) []api.PolicyUse {
 
 // info returns u as Albatross describes unikernels. Host.mu is held.
 func (u *unit) info() vm.Info {
-	c := u.record.Config
+	c, digest := u.record.Config, u.record.Image // a copy, which nobody changes
 	i := vm.Info{
 		Type: c.Type, Fail: c.Fail, Startup: c.Startup, CPUs: c.CPUs, Memory: c.Memory,
-		Digest: u.record.Image[:], Blocks: u.blocks, Nets: u.nets, Argv: c.Argv,
+		Digest: digest[:], Blocks: u.blocks, Nets: u.nets, Argv: c.Argv,
 		Started: u.record.Created, NumCPUs: c.NumCPUs, LinuxBoot: c.LinuxBoot,
 	}
 	if u.run != nil {

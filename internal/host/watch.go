@@ -50,6 +50,8 @@ type Change struct {
 	Runs bool
 	PID  int
 	Taps []Tap
+
+	run *run
 }
 
 // Watch gets all changes of what runs.
@@ -74,7 +76,7 @@ func (h *Host) Watch() *Watch {
 }
 
 func change(r *run, runs bool) Change {
-	return Change{Name: r.unit.record.Name, Runs: runs, PID: r.process.PID, Taps: r.taps}
+	return Change{Name: r.unit.record.Name, Runs: runs, PID: r.process.PID, Taps: r.taps, run: r}
 }
 
 // tell tells all watches of a change. Host.mu is held.
