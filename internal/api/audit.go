@@ -33,7 +33,7 @@ const (
 	AuditDone     = "done"
 	AuditRefused  = "refused"  // not authorised, or the daemon did not want to
 	AuditFailed   = "failed"   // authorised and tried, but it went wrong
-	AuditBegun    = "begun"    // a stream that lasts
+	AuditBegun    = "begun"    // about to be done; written before anything is, another record says what came of it, but for streams
 	AuditRepaired = "repaired" // the log itself: what was wrong with it when it was opened
 	AuditDamaged  = "damaged"  // never written: stands for a line that is no record
 )

@@ -19,7 +19,7 @@ import (
 // to six bytes of one.
 const (
 	maxText    = 2 << 10 // of a text
-	maxSubject = 256     // of a common name
+	maxSubject = 64      // of a common name
 	maxDigits  = 64      // of serial numbers and fingerprints
 	maxWord    = 128     // of anything else
 	maxChain   = 16      // certificates of a chain

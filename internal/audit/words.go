@@ -5,25 +5,37 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"math/big"
+	"strings"
 
 	"albatross/internal/api"
 	"albatross/internal/wire"
 )
 
 // Links returns what is recorded of the certificates that somebody presented, in DER
-// and in the same order, whether they are worth anything or not. The common name is
-// kept as it is.
+// and in the same order, whether they are worth anything or not. What is not
+// printable in a common name is replaced.
 func Links(chain [][]byte) []api.AuditLink {
 	var links []api.AuditLink
 	for _, der := range chain[:min(len(chain), maxChain)] {
 		sum := sha256.Sum256(der)
 		l := api.AuditLink{Fingerprint: hex.EncodeToString(sum[:])}
 		if c, err := x509.ParseCertificate(der); err == nil {
-			l.Subject, l.Serial = c.Subject.CommonName, serialText(c.SerialNumber)
+			l.Subject, l.Serial = printable(c.Subject.CommonName), serialText(c.SerialNumber)
 		}
 		links = append(links, l)
 	}
 	return links
+}
+
+// printable replaces what a line of JSON would need six bytes for, so that nobody
+// fills the log by a name.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 // serialText returns a serial number as two hexadecimal digits a byte.

@@ -30,7 +30,7 @@ func TestLinks(t *testing.T) {
 	chain := [][]byte{certificate(t, "shop\x1b[2J", 0xabc), []byte("no certificate"), nil, certificate(t, "alice", 255)}
 	print := func(i int) string { return fmt.Sprintf("%x", sha256.Sum256(chain[i])) }
 	want := []api.AuditLink{
-		{Subject: "shop\x1b[2J", Serial: "0abc", Fingerprint: print(0)},
+		{Subject: "shop?[2J", Serial: "0abc", Fingerprint: print(0)},
 		{Fingerprint: print(1)},
 		{Fingerprint: print(2)},
 		{Subject: "alice", Serial: "ff", Fingerprint: print(3)},

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"albatross/internal/vm"
@@ -40,7 +41,7 @@ func Verify(presented [][]byte, root *x509.Certificate, now time.Time, revoked *
 	if err := c.check(now, x509.ExtKeyUsageClientAuth); err != nil {
 		return nil, err
 	}
-	a := &Authority{Version: wire.Version, Chain: c.links(), cas: c[1:], NotAfter: c.notAfter()}
+	a := &Authority{Version: wire.Version, Chain: c.links(), cas: slices.Clone(c[1:]), NotAfter: c.notAfter()}
 	if err := c.checkRevoked(a.Chain, revoked); err != nil {
 		return nil, err
 	}

@@ -117,6 +117,7 @@ func (a *afar) serve(ctx context.Context, h *RemoteHandler) error {
 			return server.Serve(ctx, a.log, a.socket, opts, h)
 		},
 		func(ctx context.Context) error { a.watchLists(ctx); return nil },
+		func(ctx context.Context) error { h.watchRevoked(ctx); return nil },
 	)
 }
 

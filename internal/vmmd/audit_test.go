@@ -61,7 +61,7 @@ func TestAuditIsTold(t *testing.T) {
 	lines := d.audited(":", api.AuditWanted{})
 	file, err := os.ReadFile(filepath.Join(d.cfg.DB.Audit(), "00000000000000000001.jsonl"))
 	must(t, err)
-	if string(file) != strings.Join(lines, "\n")+"\n" || len(lines) != 3 {
+	if string(file) != strings.Join(lines, "\n")+"\n" || len(lines) != 4 {
 		t.Errorf("told %q, and the log has %q", lines, file)
 	}
 	for what, tt := range map[string]struct {
@@ -70,7 +70,7 @@ func TestAuditIsTold(t *testing.T) {
 		want []string
 	}{
 		"a path":      {"alice:", api.AuditWanted{}, lines[:1]},
-		"the last":    {":", api.AuditWanted{Count: 1}, lines[2:]},
+		"the last":    {":", api.AuditWanted{Count: 1}, lines[3:]},
 		"a subject":   {":", api.AuditWanted{Subject: "alice", Count: 9}, lines[:1]},
 		"since early": {":", api.AuditWanted{Since: new(time.Time)}, lines},
 	} {
@@ -80,10 +80,10 @@ func TestAuditIsTold(t *testing.T) {
 	}
 
 	r := d.verifiedAudit("")
-	if r.Last != 3 || len(r.Faults) > 0 || len(d.verifiedAudit(r.Anchor().String()).Faults) > 0 {
+	if r.Last != 4 || len(r.Faults) > 0 || len(d.verifiedAudit(r.Anchor().String()).Faults) > 0 {
 		t.Errorf("%+v", r)
 	}
-	if r := d.verifiedAudit("4" + r.Anchor().String()[1:]); len(r.Faults) != 1 {
+	if r := d.verifiedAudit("5" + r.Anchor().String()[1:]); len(r.Faults) != 1 {
 		t.Errorf("with an anchor of later: %+v", r)
 	}
 	wantFailure(t, d.ask(":", wire.Private{Verb: api.VerbAudit, Body: []byte(`{"verify":true,"anchor":"x"}`)}), `audit: "x" is no anchor`)

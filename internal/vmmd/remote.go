@@ -49,6 +49,8 @@ type RemoteHandler struct {
 
 	large     slots
 	strangers strangers
+	paces     paces
+	visits    visits
 }
 
 // visit is the command of one client.
@@ -57,6 +59,7 @@ type visit struct {
 	h         *RemoteHandler
 	authority *pki.Authority
 	record    api.AuditRecord
+	release   func() // gives back what the memory of the chain was counted against
 }
 
 // Handle takes over one client and obeys its command.
@@ -67,7 +70,7 @@ func (h *RemoteHandler) Handle(ctx context.Context, c *server.Conn) (err error) 
 	}
 	defer release()
 	v := &visit{
-		exchange: &exchange{ctx: ctx, host: h.Host, conn: c}, h: h,
+		exchange: &exchange{ctx: ctx, host: h.Host, conn: c}, h: h, release: release,
 		record: api.AuditRecord{Peer: client.Peer, Chain: audit.Links(client.Chain), Request: c.Request()},
 	}
 	defer func() { err = errors.Join(err, v.close()) }()
@@ -76,20 +79,55 @@ func (h *RemoteHandler) Handle(ctx context.Context, c *server.Conn) (err error) 
 		return v.answer(nil, api.Errorf(api.Denied, "%w", err))
 	}
 	a := v.authority
-	if client.Chain = nil; answersItself(a.Command) {
+	if client.Chain = nil; !carries(a.Command) {
 		release() // nothing large is left, and it may last
 	}
 	v.chain, v.record.Name, v.record.Command = a.Chain, &a.Name, audit.Word(a.Command)
-	if answersItself(a.Command) {
-		if err := v.log(api.AuditBegun, ""); err != nil {
-			return v.conn.Fail(v.header(), err)
-		}
+	var leave func()
+	v.ctx, leave = h.visits.enter(ctx, a)
+	defer leave()
+	key, limited := top(a)
+	if err := h.paces.wait(v.ctx, key, limited); err != nil {
+		return err
+	}
+	// What is not in the log is not done: whoever fills the disk hides nothing.
+	if err := v.log(firstOutcome(a.Command), ""); err != nil {
+		return v.conn.Fail(v.header(), err)
 	}
 	reply, err := v.serve()
 	if broken, ok := errors.AsType[*brokenError](err); ok {
 		return broken.err
 	}
+	if cause := context.Cause(v.ctx); err != nil && errors.Is(cause, errRevoked) {
+		err = api.Errorf(api.Denied, "%w", cause)
+	}
+	if _, gone := h.Revoked.Set().Revoked(a.Chain); gone && err == nil && h.News != nil {
+		h.News() // it came too late to be seen when revoked certificates were looked for
+	}
 	return v.answer(reply, err)
+}
+
+// carries reports whether a command has large content inside the leaf.
+func carries(c wire.Command) bool {
+	switch c := c.(type) {
+	case wire.UnikernelCreate:
+		return len(c.Image) > 0
+	case wire.BlockAddOld:
+		return len(c.Data) > 0
+	case wire.BlockSetOld:
+		return true
+	}
+	return false
+}
+
+// firstOutcome is what is written to the audit log before a command is obeyed:
+// all there is to say of one that only asks.
+func firstOutcome(c wire.Command) string {
+	switch c.(type) {
+	case wire.UnikernelInfo, wire.PolicyInfo, wire.BlockInfo:
+		return api.AuditDone
+	}
+	return api.AuditBegun
 }
 
 // receive reads who the client is. What was read takes memory until release.
@@ -108,8 +146,8 @@ func (h *RemoteHandler) receive(ctx context.Context, c *server.Conn) (_ *behalf.
 	}
 	release = func() {}
 	if client.Bytes() > behalf.Usual {
-		if release, err = h.large.take(ctx); err != nil {
-			return nil, nil, err
+		if release, err = h.takeLarge(ctx); err != nil {
+			return nil, nil, errors.Join(c.Fail(wire.Header{}, err), err)
 		}
 	}
 	if err := client.Receive(c.Reader()); err != nil {
@@ -117,6 +155,16 @@ func (h *RemoteHandler) receive(ctx context.Context, c *server.Conn) (_ *behalf.
 		return nil, nil, err
 	}
 	return client, release, nil
+}
+
+// takeLarge waits for room for a chain with an image in it.
+func (h *RemoteHandler) takeLarge(ctx context.Context) (release func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, largeTime)
+	defer cancel()
+	if release, err = h.large.take(ctx); err != nil {
+		return nil, api.Errorf(api.Unavailable, "too many images come inside of certificates at the moment: try again")
+	}
+	return release, nil
 }
 
 // answersItself reports whether what obeys a command writes the answer too.
@@ -156,25 +204,39 @@ func (v *visit) serve() (wire.Payload, error) {
 		}
 		c.Image = nil
 		m.Payload = c
+		v.taken(c)
 	case wire.BlockAddOld:
 		if len(c.Data) > 0 {
 			if err := v.holdData(bytes.NewReader(c.Data)); err != nil {
 				return nil, err
 			}
 		}
+		c.Data = nil
+		v.taken(c)
 	case wire.BlockSetOld:
 		if err := v.holdData(bytes.NewReader(c.Data)); err != nil {
 			return nil, err
 		}
+		c.Data = nil
+		v.taken(c)
+	}
+	if _, gone := v.h.Revoked.Set().Revoked(v.chain); gone {
+		return nil, api.Errorf(api.Denied, "%w", errRevoked)
 	}
 	return v.obey(m)
+}
+
+// taken drops the content that came inside the leaf, once it is in a file.
+func (v *visit) taken(c wire.Command) {
+	v.authority.Command = c
+	v.release()
 }
 
 // takeImage stages the image of a create: the one in the leaf, or the one that
 // follows as raw frames, which the leaf then names.
 func (v *visit) takeImage(c wire.UnikernelCreate) (err error) {
 	a := v.authority
-	if !a.Streams() {
+	if len(c.Image) > 0 {
 		v.staged, err = v.host.Stage(v.ctx, bytes.NewReader(c.Image), int64(len(c.Image)), c.Config.Compressed)
 		v.noteImage()
 		return err
@@ -205,7 +267,7 @@ func (v *visit) relay(m wire.Message, socket string) error {
 	var d net.Dialer
 	conn, err := d.DialContext(v.ctx, "unix", socket)
 	if err != nil {
-		return api.Errorf(api.Unavailable, "the daemon that has this does not run: %w", err)
+		return &api.Error{Code: api.Unavailable, Sentence: "the daemon of the host that has this does not run", Err: err}
 	}
 	watched, stop := v.conn.Watch(v.ctx)
 	defer stop()
@@ -253,29 +315,37 @@ func takeList(lists *revoked.Lists, root *x509.Certificate, file []byte, news fu
 	return nil
 }
 
-// answer writes what came of the command to the audit log, and then tells the
-// client. A command that answered itself and succeeded needs neither.
+// answer writes what came of the command to the audit log, unless that has all of
+// it, and then tells the client.
 func (v *visit) answer(reply wire.Payload, err error) error {
 	if err != nil {
+		e := api.AsError(err)
 		outcome := api.AuditRefused
-		if api.AsError(err).Code == api.Internal {
+		if e.Code == api.Internal {
 			outcome = api.AuditFailed
 		}
-		if logErr := v.log(outcome, api.AsError(err).Sentence); logErr != nil {
-			err = logErr
+		if logErr := v.log(outcome, e.Sentence); logErr != nil {
+			e = api.AsError(logErr)
 		}
-		return v.conn.Fail(v.header(), err)
+		return v.conn.Fail(v.header(), saidWhole(e))
 	}
-	if v.authority != nil && answersItself(v.authority.Command) {
-		if reply == nil {
-			return nil
+	if c := v.authority.Command; firstOutcome(c) != api.AuditDone && !answersItself(c) {
+		if err := v.log(api.AuditDone, ""); err != nil {
+			return v.conn.Fail(v.header(), err)
 		}
-		return v.conn.Reply(v.header(), reply)
 	}
-	if err := v.log(api.AuditDone, ""); err != nil {
-		return v.conn.Fail(v.header(), err)
+	if reply == nil {
+		return nil
 	}
 	return v.conn.Reply(v.header(), reply)
+}
+
+// saidWhole puts the hint into the sentence, which is all that goes far.
+func saidWhole(e *api.Error) *api.Error {
+	if e.Hint == "" {
+		return e
+	}
+	return &api.Error{Code: e.Code, Sentence: e.Sentence + " (" + e.Hint + ")", Err: e}
 }
 
 // log writes to the audit log. Nobody is told that something was done, or begun,
@@ -291,11 +361,14 @@ func (v *visit) log(outcome, text string) error {
 	}
 	r.Outcome, r.Text = outcome, text
 	if err := v.h.Audit.Append(r); err != nil {
-		return api.Errorf(api.Unavailable, "the audit log cannot be written: %w", err).
-			Hinted("free some space on the file system of albatrossd's --dbdir")
+		return &api.Error{Code: api.Unavailable, Sentence: "the audit log of the host cannot be written, and without it nothing is done", Err: err}
 	}
 	return nil
 }
 
-// mostLarge is how many chains with an image in them are in memory at a time.
-const mostLarge = 4
+// Chains with an image in them: how many are in memory at a time, and how long one
+// waits for that.
+const (
+	mostLarge = 4
+	largeTime = 30 * time.Second
+)

@@ -187,8 +187,9 @@ func TestFromAfar(t *testing.T) {
 		}
 	}
 	want := []string{
-		"create done", "create done", "create refused", "info done", "get begun", "block add done", "block set done",
-		"block dump begun", "block remove done", "destroy done",
+		"create begun", "create done", "create begun", "create done", "create begun", "create refused", "info done", "get begun",
+		"block add begun", "block add done", "block set begun", "block set done", "block dump begun",
+		"block remove begun", "block remove done", "destroy begun", "destroy done",
 	}
 	if !slices.Equal(words, want) {
 		t.Errorf("the audit log has %q, want %q", words, want)
@@ -471,7 +472,124 @@ func TestStreamsOfOtherDaemons(t *testing.T) {
 // TestNothingIsDoneUnlogged has the audit log fail.
 func TestNothingIsDoneUnlogged(t *testing.T) {
 	d := startFar(t)
+	ticker := guestImage(t, "ticker")
+	wantText(t, d.command(d.ca, "x", wire.UnikernelCreate{Config: config(), Image: ticker}), "created unikernel")
+	pid := d.host.State(vm.Name{}).Unikernels[0].PID
 	must(t, d.far.audit.Close())
-	wantFailure(t, d.command(d.ca, ".", wire.UnikernelInfo{}), "audit log")
-	wantFailure(t, d.command(d.ca, "x", wire.UnikernelGet{}), "audit log")
+	alice := delegate(t, d.ca, "alice", share(2))
+	for _, c := range []struct {
+		name    string
+		command wire.Command
+	}{
+		{".", wire.UnikernelInfo{}},
+		{"x", wire.UnikernelGet{}},
+		{"x", wire.UnikernelDestroy{}},
+		{"x", wire.UnikernelRestart{}},
+		{"y", wire.UnikernelCreate{Config: config(), Image: ticker}},
+		{"disk", wire.BlockAdd{Size: 1}},
+	} {
+		wantFailure(t, d.command(d.ca, c.name, c.command), "audit log")
+	}
+	wantFailure(t, d.command(alice, ".", wire.UnikernelInfo{}), "audit log")
+	s := d.host.State(vm.Name{})
+	if len(s.Unikernels) != 1 || s.Unikernels[0].PID != pid || len(s.Policies) != 1 {
+		t.Errorf("something was done: %+v", s)
+	}
+	if blocks := d.ask(":", wire.BlockInfo{}).(wire.ReplyBlocks); len(blocks.Devices) > 0 {
+		t.Errorf("there are %+v", blocks.Devices)
+	}
+}
+
+// revokeDelegation makes the root CA revoke a delegation, and delivers that.
+func (d *farRig) revokeDelegation(ca *pki.CA) {
+	d.t.Helper()
+	serial := ca.Certificate().SerialNumber.Text(16)
+	l, err := d.ca.Revoke(nil, []pki.Entry{{Serial: serial}}, time.Now(), time.Hour)
+	must(d.t, err)
+	wantText(d.t, d.ask(":", wire.Private{Verb: pki.VerbCRL, Body: l.PEM()}), "took the revocation list")
+}
+
+// TestRevokedWhileItStreams revokes somebody in the middle of an upload.
+func TestRevokedWhileItStreams(t *testing.T) {
+	d := startFar(t)
+	alice := delegate(t, d.ca, "alice", share(2))
+	wantText(t, d.ask("alice:disk", wire.BlockAdd{Size: 1}), "added block device")
+	ticker := guestImage(t, "ticker")
+	digest := pki.Digest(sha256.Sum256(ticker))
+	create := d.present(chain(t, alice, pki.Request{Name: "x", Command: wire.UnikernelCreate{Config: config()}, ImageDigest: &digest}))
+	image := create.out.Chunks()
+	_, err := image.Write(ticker[:len(ticker)/2])
+	must(t, err)
+	set := d.present(chain(t, alice, pki.Request{Name: "disk", Command: wire.BlockSet{}}))
+	content := set.out.Chunks()
+	_, err = io.WriteString(content, "half of it")
+	must(t, err)
+	testutil.Eventually(t, 5*time.Second, func() error {
+		if n := len(d.logged()); n < 2 {
+			return errors.New("they have not begun")
+		}
+		return nil
+	})
+	d.revokeDelegation(alice)
+	time.Sleep(2 * revokedPause) // nothing tells that it is known by then; the answers do
+	_, _ = image.Write(ticker[len(ticker)/2:])
+	_ = image.Close()
+	_, _ = io.WriteString(content, " and the rest")
+	_ = content.Close()
+	wantFailure(t, create.receive(), "revoked")
+	wantFailure(t, set.receive(), "revoked")
+	if s := d.host.State(vm.Name{}); len(s.Unikernels) > 0 {
+		t.Errorf("it runs: %+v", s.Unikernels)
+	}
+}
+
+// TestRevokedWhileItWatches ends the console of somebody who is revoked.
+func TestRevokedWhileItWatches(t *testing.T) {
+	d := startFar(t)
+	alice := delegate(t, d.ca, "alice", share(1))
+	l, err := net.Listen("unix", d.cfg.Tmp.Console())
+	must(t, err)
+	defer l.Close()
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		in, out := wire.NewReader(conn), wire.NewWriter(conn)
+		if m, err := in.Next(); err == nil {
+			_ = out.WriteMessage(wire.Message{Header: m.Header, Payload: wire.ReplyText{Text: "subscribed"}})
+		}
+		_, _ = in.Next()
+	}()
+	far := d.present(chain(t, alice, pki.Request{Name: "www", Command: wire.ConsoleSubscribe{Count: 3}}))
+	wantText(t, far.receive(), "subscribed")
+	d.revokeDelegation(alice)
+	if m, err := far.in.Next(); !errors.Is(err, io.EOF) {
+		t.Errorf("after the revocation came %+v, %v", m, err)
+	}
+}
+
+func TestPace(t *testing.T) {
+	var p paces
+	now := time.Unix(1000, 0)
+	a, b := pki.Digest{1}, pki.Digest{2}
+	for range paceAtOnce {
+		if wait := p.reserve(now, a, true); wait > 0 {
+			t.Fatalf("one of the first waits %v", wait)
+		}
+	}
+	if wait := p.reserve(now, a, true); wait <= 0 || wait > pacePause {
+		t.Errorf("the next one waits %v", wait)
+	}
+	if wait := p.reserve(now, b, true); wait > 0 {
+		t.Errorf("another's waits %v", wait)
+	}
+	if wait := p.reserve(now, a, false); wait > 0 {
+		t.Errorf("the root CA's own waits %v", wait)
+	}
+	p.reserve(now.Add(time.Hour), b, true)
+	if len(p.due) > 1 {
+		t.Errorf("%d delegations are remembered", len(p.due))
+	}
 }
