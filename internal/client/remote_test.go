@@ -450,7 +450,7 @@ func TestRevokedFromAfar(t *testing.T) {
 	alice := a.client
 	remote := *a.client.Remote
 	remote.CA, alice.Remote = a.Alice, &remote
-	if reply, err := alice.AddCRL(t.Context(), list.PEM()); err != nil || reply != "revocation list 1 of alice in force" {
+	if reply, err := alice.AddCRL(t.Context(), list.PEM()); err != nil || reply != "revocation list "+list.Number.String()+" of alice in force" {
 		t.Fatalf("%q, %v", reply, err)
 	}
 	if _, err := a.client.Info(t.Context(), vm.Name{}); err == nil || !strings.Contains(err.Error(), "was revoked by \"alice\"") {

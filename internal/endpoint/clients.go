@@ -1,13 +1,15 @@
 package endpoint
 
 import (
+	"bytes"
+	"crypto/x509"
 	"fmt"
 	"sync"
 
 	"albatross/internal/pki"
 )
 
-// clients are the connections that were let in, counted by certificate.
+// clients are the connections that were let in, counted by who they are.
 type clients struct {
 	limits Limits
 
@@ -16,26 +18,29 @@ type clients struct {
 	count map[holder]int
 }
 
-// holder is a certificate in one of its roles.
+// holder is a certificate as a leaf, by its fingerprint, or whom the root signed for,
+// by the public key: a second certificate for the same key is not a second one.
 type holder struct {
-	leaf        bool
-	fingerprint pki.Digest
+	leaf bool
+	id   pki.Digest
 }
 
-// admit counts a connection with this chain. The error is for the client. Who the
-// root signed for is asked first: such a one can sign as many leafs as it likes.
-func (c *clients) admit(chain []pki.Link) (release func(), err error) {
+// admit counts a connection with this chain, leaf first, which leads to root by its
+// signatures. The error is for the client. Who the root signed for is asked first:
+// such a one can sign as many leafs as it likes.
+func (c *clients) admit(chain []*x509.Certificate, root *x509.Certificate) (release func(), err error) {
+	chain = belowRoot(chain, root)
 	leaf, top := chain[0], chain[len(chain)-1]
-	by := []holder{{false, top.Fingerprint}, {true, leaf.Fingerprint}}
+	by := []holder{{false, pki.KeyID(top)}, {true, pki.Fingerprint(leaf)}}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.all >= c.limits.Clients:
 		return nil, fmt.Errorf("too many clients: at most %d are served at a time: try again later", c.limits.Clients)
 	case c.count[by[0]] >= c.limits.PerDelegation:
-		return nil, fmt.Errorf("too many clients of %q: at most %d are served at a time: try again later", top.Subject, c.limits.PerDelegation)
+		return nil, fmt.Errorf("too many clients of %q: at most %d are served at a time: try again later", commonName(top), c.limits.PerDelegation)
 	case c.count[by[1]] >= c.limits.PerLeaf:
-		return nil, fmt.Errorf("too many clients with the certificate %q: at most %d are served at a time: try again later", leaf.Subject, c.limits.PerLeaf)
+		return nil, fmt.Errorf("too many clients with the certificate %q: at most %d are served at a time: try again later", commonName(leaf), c.limits.PerLeaf)
 	}
 	c.all++
 	for _, h := range by {
@@ -53,4 +58,19 @@ func (c *clients) release(by []holder) {
 			delete(c.count, h)
 		}
 	}
+}
+
+// belowRoot returns a chain without the root, which may be presented as its last.
+func belowRoot(chain []*x509.Certificate, root *x509.Certificate) []*x509.Certificate {
+	if last := len(chain) - 1; last > 0 && bytes.Equal(chain[last].Raw, root.Raw) {
+		return chain[:last]
+	}
+	return chain
+}
+
+// commonName returns the beginning of a name that may be of any size.
+func commonName(c *x509.Certificate) string {
+	const most = 64 // bytes
+	name := c.Subject.CommonName
+	return name[:min(len(name), most)]
 }

@@ -17,11 +17,13 @@
 //
 // # Refusals
 //
-// A chain that does not belong to the root CA gets a TLS alert in the handshake, and
-// no more. A chain that does, or could, but is expired, revoked or not made for this
-// is let in to be told: the answer is one [wire.Failure] with the sentence of the
-// [pki.Error], then the end. So is who comes when there are too many, or when
-// albatrossd cannot be reached.
+// A chain that does not lead to the root CA by its signatures gets a TLS alert in the
+// handshake, and no more. One that does, but is expired, revoked or not made for this,
+// is introduced like any other, so that albatrossd refuses it, writes that to the
+// audit log and says why; nothing that its client sends goes there. The endpoint
+// itself answers, with one [wire.Failure] and then the end, who comes when there are
+// too many, and everybody while albatrossd cannot be reached: then with the sentence
+// of the [pki.Error], if there is one.
 //
 // # Limits
 //
@@ -29,17 +31,19 @@
 // where there are too many at a time the oldest ends for the newest, so that those
 // that stand still keep out nobody. Their bytes count: each may send a little, which
 // is enough for certificates; more (Albatross's client puts images into its leaf)
-// comes out of one budget for all, and is given back when the connection ends.
-// Clients that were let in count against the certificate that the root signed for
-// them, and against their own. A stream may last for ever: keep-alives find out who
+// comes out of one budget for all, and is given back when the connection ends. Where
+// it is used up, the connection that has held some of it for longest ends for the one
+// that asks, unless its client is known. Who sends much has more time for it, but
+// only while it comes. Clients that were let in count against the key that the root
+// signed for, and against their own certificate. A stream may last for ever: keep-alives find out who
 // is gone, and who does not take what is sent to him is cut off.
 //
 //	server.go      [Server]: accepts, and waits for all at the end
 //	handshakes.go  those in flight, the oldest first
 //	budget.go      bytes of those that are not known yet
-//	clients.go     those that are, by certificate
+//	clients.go     those that are, by key and certificate
 //	serve.go       the life of a connection: handshake, verdict
-//	answer.go      refusals that the client is told
+//	answer.go      what the endpoint itself tells a client
 //	relay.go       the connection to albatrossd, and copying
 //	crldir.go      [CRLDir], a directory of revocation lists
 //	identity.go    [LoadIdentity], [LoadRoot]

@@ -101,6 +101,9 @@ func newWorld(t *testing.T, change func(*world, *Config)) *world {
 		if left := w.server.budget.left; left != c.Limits.LargeBytes {
 			t.Errorf("%d of %d bytes of the budget are left at the end", left, c.Limits.LargeBytes)
 		}
+		if n := w.server.budget.holders.Len(); n > 0 {
+			t.Errorf("at the end %d connections hold some of the budget", n)
+		}
 		if n := w.server.handshakes.order.Len(); n > 0 || w.server.clients.all > 0 || len(w.server.clients.count) > 0 {
 			t.Errorf("at the end there are %d handshakes and %d clients: %v", n, w.server.clients.all, w.server.clients.count)
 		}

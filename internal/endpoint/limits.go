@@ -12,10 +12,10 @@ type Limits struct {
 	Handshakes       int           // in flight at a time; a further one ends the oldest
 	HandshakeTimeout time.Duration // of a handshake, and of telling a refusal
 	FreeBytes        int64         // that each connection may send before it is let in
-	LargeBytes       int64         // that all connections together may send beyond that
+	LargeBytes       int64         // that all connections together may send beyond that; the oldest ends for the newest
 	LargeTime        time.Duration // how long a connection may last that takes some of LargeBytes
 	Clients          int           // connections that were let in at a time
-	PerDelegation    int           // of them, under each certificate that the root signed
+	PerDelegation    int           // of them, under each key that the root signed for
 	PerLeaf          int           // of them, with the same leaf
 	StallTimeout     time.Duration // how long a client may take to receive 32 KiB
 	Grace            time.Duration // how long clients may go on to receive when the endpoint ends

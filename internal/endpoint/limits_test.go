@@ -1,19 +1,20 @@
 package endpoint
 
 import (
+	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
 	"testing"
 	"time"
 
+	"albatross/internal/client/clienttest"
 	"albatross/internal/pki"
 	"albatross/internal/testutil"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
-
-	"pgregory.net/rapid"
 )
 
 // wantClosed wants a connection ended by the endpoint.
@@ -120,6 +121,26 @@ func TestConnectionsPerCertificate(t *testing.T) {
 	})
 }
 
+// TestDelegationIsItsKey counts two certificates for the same key as one delegation.
+func TestDelegationIsItsKey(t *testing.T) {
+	w := newWorld(t, func(_ *world, c *Config) { c.Limits.PerDelegation = 1 })
+	w.daemon(echo)
+	key := must(pki.GenerateKey(pki.Ed25519))(t)
+	carol := func() tls.Certificate {
+		p := wire.PolicyAdd{Policy: clienttest.WebPolicy}
+		c := must(w.family.Root.Sign(pki.Request{Name: "carol", Command: p, Public: key.Public()}, pki.ValidFor(time.Now(), pki.Day)))(t)
+		ca := must(pki.NewCA(append([]*x509.Certificate{c}, w.family.Root.Above()...), key))(t)
+		return leaf(t, ca, "shop", wire.UnikernelInfo{})
+	}
+	first, second := carol(), carol()
+	if bytes.Equal(first.Certificate[1], second.Certificate[1]) {
+		t.Fatal("both are below the same certificate")
+	}
+	wantEcho(t, w.dial(first), "in")
+	wantAnswer(t, w.dial(second), "carol:shop", `too many clients of "carol"`)
+	wantEcho(t, w.dial(w.info()), "others are not affected")
+}
+
 // create signs a leaf with an image of so many bytes.
 func create(t testing.TB, by *pki.CA, size int) tls.Certificate {
 	t.Helper()
@@ -135,7 +156,8 @@ func TestBudget(t *testing.T) {
 	large := create(t, w.family.Web, 200<<10)
 	c := w.dial(large)
 	wantEcho(t, c, "in")
-	if w.server.budget.take(100 << 10) {
+	probe := &metered{Conn: endless{}, budget: w.server.budget}
+	if w.server.budget.take(probe, 100<<10) {
 		t.Error("a client that is in has given back what it holds")
 	}
 	second := stalled(t, w.address)
@@ -149,10 +171,10 @@ func TestBudget(t *testing.T) {
 	}
 	w.logged("client ended")
 	testutil.Eventually(t, patience, func() error {
-		if !w.server.budget.take(200 << 10) {
+		defer probe.release()
+		if !w.server.budget.take(probe, 200<<10) {
 			return errors.New("the budget is not given back")
 		}
-		w.server.budget.give(200 << 10)
 		return nil
 	})
 	wantEcho(t, w.dial(large), "in again")
@@ -184,40 +206,6 @@ func TestProbe(t *testing.T) {
 		t.Errorf("a program with Go as it is: %v, %v", large, err)
 	}
 }
-
-// TestMeteredCounts has the budget come out whole, whatever is read.
-func TestMeteredCounts(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		total := rapid.Int64Range(0, 300).Draw(t, "budget")
-		free := rapid.Int64Range(0, 100).Draw(t, "free")
-		b := &budget{left: total}
-		m := &metered{Conn: endless{}, budget: b, free: free}
-		var read int64
-		for _, n := range rapid.SliceOf(rapid.IntRange(0, 50)).Draw(t, "reads") {
-			got, err := m.Read(make([]byte, n))
-			if fits := read+int64(n) <= free+total; fits != (err == nil) {
-				t.Fatalf("after %d bytes, %d more: %v", read, n, err)
-			}
-			if err != nil {
-				break
-			}
-			read += int64(got)
-			if want := total - max(0, read-free); b.left != want {
-				t.Fatalf("after %d bytes %d are left, want %d", read, b.left, want)
-			}
-		}
-		m.release()
-		if b.left != total {
-			t.Fatalf("%d of %d left", b.left, total)
-		}
-	})
-}
-
-// endless is a connection that is always full.
-type endless struct{ net.Conn }
-
-func (endless) Read(p []byte) (int, error)    { return len(p), nil }
-func (endless) SetDeadline(_ time.Time) error { return nil }
 
 func TestLimitsCheck(t *testing.T) {
 	if err := DefaultLimits().Check(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"net"
 	"os"
@@ -20,6 +21,8 @@ import (
 	"albatross/internal/pki"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // forged signs what no CA of this project would.
@@ -49,6 +52,41 @@ func withKey(t testing.TB, by *pki.CA, name string, p vm.Policy) (*pki.CA, crypt
 	key := must(pki.GenerateKey(pki.Ed25519))(t)
 	c := must(by.Sign(pki.Request{Name: name, Command: wire.PolicyAdd{Policy: p}, Public: key.Public()}, pki.ValidFor(time.Now(), pki.Day)))(t)
 	return must(pki.NewCA(append([]*x509.Certificate{c}, by.Above()...), key))(t), key
+}
+
+// told is what albatrossd says to a client that it refuses, in tests.
+const told = "albatrossd says no"
+
+// introduced is an endpoint that hands clients over who will be refused: each chain
+// goes to the channel once albatrossd has got nothing else of its client.
+func introduced(t *testing.T) (*world, <-chan [][]byte) {
+	t.Helper()
+	w := newWorld(t, nil)
+	chains := make(chan [][]byte, 16)
+	w.daemon(func(c *behalf.Client, uc *net.UnixConn) {
+		if b, err := io.ReadAll(uc); err != nil || len(b) > 0 {
+			t.Errorf("albatrossd got %d bytes of a refused client, %v", len(b), err)
+		}
+		chains <- c.Chain
+		m := wire.Message{Payload: wire.Failure{Text: told}}
+		if err := wire.NewWriter(uc).WriteMessage(m); err != nil {
+			t.Error(err)
+		}
+	})
+	return w, chains
+}
+
+// wantIntroduced wants what a client presented.
+func wantIntroduced(t testing.TB, chains <-chan [][]byte, presents tls.Certificate) {
+	t.Helper()
+	select {
+	case got := <-chains:
+		if d := cmp.Diff(presents.Certificate, got); d != "" {
+			t.Errorf("another chain was introduced: %s", d)
+		}
+	case <-time.After(patience):
+		t.Error("nobody was introduced")
+	}
 }
 
 // refused is an endpoint that must not hand anyone over.
@@ -127,9 +165,11 @@ func TestOldTLS(t *testing.T) {
 	w.logged("client offered only unsupported versions")
 }
 
-// TestReasonsAreTold gives the reason to who could be let in but for it.
-func TestReasonsAreTold(t *testing.T) {
-	w := refused(t)
+// TestRefusedAreIntroduced has albatrossd refuse, and so log, who could be let in but
+// for a reason; the endpoint gives the reason only where there is no albatrossd.
+func TestRefusedAreIntroduced(t *testing.T) {
+	w, chains := introduced(t)
+	alone := newWorld(t, func(_ *world, c *Config) { c.Root = w.family.Root.Certificate() })
 	small := vm.Policy{Unikernels: 1, CPUs: vm.MakeSet(0), Memory: 32}
 	carol, key := withKey(t, w.family.Root, "carol", small)
 	sign := func(name string, c wire.Command, change func(*x509.Certificate)) tls.Certificate {
@@ -167,17 +207,58 @@ func TestReasonsAreTold(t *testing.T) {
 		"more than its parent": {below(sign("dave", wire.PolicyAdd{Policy: clienttest.WebPolicy}, ca)), "allows more than the one above it"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			wantAnswer(t, w.dial(tt.presents), ":", tt.sentence)
+			wantAnswer(t, w.dial(tt.presents), ":", told)
+			wantIntroduced(t, chains, tt.presents)
+			wantAnswer(t, alone.dial(tt.presents), ":", tt.sentence)
 			_, behind, _ := strings.Cut(tt.sentence, `" `) // quotes are written in another way
 			w.logged(behind)
 		})
 	}
 }
 
-// TestAnswerReachesWhoSendsFirst has a client get the reason that streams data right
+// TestRefusedNeedTheSignatures keeps those in the handshake for whom another reason is
+// found before the signature that is wrong.
+func TestRefusedNeedTheSignatures(t *testing.T) {
+	w := refused(t)
+	expired := func(x *x509.Certificate) { x.NotAfter = time.Now().Add(-time.Second) }
+	other := must(pki.GenerateKey(pki.KeyTypes()[0]))(t)
+	like := func(ca *pki.CA) tls.Certificate {
+		fake := &x509.Certificate{RawSubject: ca.Certificate().RawSubject, PublicKey: other.Public()}
+		return forged(t, fake, other, "shop", wire.UnikernelInfo{}, expired)
+	}
+	direct, below := like(w.family.Root), like(w.family.Alice)
+	below.Certificate = append(below.Certificate, pki.DER(w.family.Alice.Above())...)
+	for what, presents := range map[string]tls.Certificate{"by another root": direct, "by another alice": below} {
+		t.Run(what, func(t *testing.T) {
+			wantAlert(t, w.dial(presents), "bad certificate")
+			w.logged("expired at")
+			w.logged("the root CA has not signed this")
+		})
+	}
+}
+
+// TestRefusedHoldPlaces counts who is refused as who is not.
+func TestRefusedHoldPlaces(t *testing.T) {
+	w := newWorld(t, func(_ *world, c *Config) { c.Limits.PerDelegation = 1 })
+	here, release := make(chan struct{}), make(chan struct{})
+	w.daemon(func(*behalf.Client, *net.UnixConn) {
+		close(here)
+		<-release
+	})
+	carol, key := withKey(t, w.family.Root, "carol", clienttest.WebPolicy)
+	l := forged(t, carol.Certificate(), key, "shop", nil, nil)
+	l.Certificate = append(l.Certificate, pki.DER(carol.Above())...)
+	first := w.dial(l)
+	<-here
+	wantAnswer(t, w.dial(l), ":", `too many clients of "carol"`)
+	close(release)
+	wantEnd(t, first)
+}
+
+// TestAnswerReachesWhoSendsFirst has a client get the answer that streams data right
 // behind its handshake.
 func TestAnswerReachesWhoSendsFirst(t *testing.T) {
-	w := refused(t)
+	w, chains := introduced(t)
 	carol, key := withKey(t, w.family.Root, "carol", clienttest.WebPolicy)
 	l := forged(t, carol.Certificate(), key, "shop", nil, nil)
 	l.Certificate = append(l.Certificate, pki.DER(carol.Above())...)
@@ -185,14 +266,21 @@ func TestAnswerReachesWhoSendsFirst(t *testing.T) {
 	if _, err := c.Write(make([]byte, 32<<20)); err != nil {
 		t.Fatal(err)
 	}
-	wantAnswer(t, c, ":", "carries no command")
+	wantAnswer(t, c, ":", told)
+	wantIntroduced(t, chains, l)
 }
 
 // TestRevoked refuses what is revoked at any level, without a restart.
 func TestRevoked(t *testing.T) {
 	for level, what := range []string{"leaf", "web", "alice"} {
 		w := newWorld(t, nil)
-		w.daemon(echo)
+		w.daemon(func(c *behalf.Client, uc *net.UnixConn) {
+			// As an albatrossd that is told of nothing: only the end of data that the
+			// endpoint makes at once has it answer.
+			if n, _ := io.Copy(uc, uc); n == 0 {
+				_ = wire.NewWriter(uc).WriteMessage(wire.Message{Payload: wire.Failure{Text: told}})
+			}
+		})
 		presents := w.info()
 		wantEcho(t, w.dial(presents), "not revoked")
 		by := []*pki.CA{w.family.Web, w.family.Alice, w.family.Root}[level]
@@ -201,7 +289,7 @@ func TestRevoked(t *testing.T) {
 		wantEcho(t, w.dial(presents), "another one is")
 		// At once, which must not go unseen.
 		deliver(t, w.tmp.CRLs(), revoke(t, by, list, presents.Certificate[level]))
-		wantAnswer(t, w.dial(presents), ":", "was revoked by")
+		wantAnswer(t, w.dial(presents), ":", told)
 		w.logged("was revoked by")
 		t.Log(what)
 	}

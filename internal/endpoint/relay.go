@@ -22,6 +22,10 @@ const (
 	dialTimeout   = 5 * time.Second  // for connecting to albatrossd
 	daemonTimeout = 5 * time.Minute  // for albatrossd to take a piece: it may wait for disks
 	lingerTimeout = 30 * time.Second // for a client to end when albatrossd has
+
+	// refusalTimeout is for albatrossd to say why it refuses a client: a large chain
+	// may have to wait for others.
+	refusalTimeout = daemonTimeout
 )
 
 // relay is a client that was let in, and its connection to albatrossd.
@@ -32,7 +36,9 @@ type relay struct {
 	daemon *net.UnixConn
 }
 
-// relay introduces a client to albatrossd and copies bytes until both have ended.
+// relay introduces a client to albatrossd and copies bytes until both have ended. Of
+// one that is refused nothing but the chain goes there: albatrossd refuses it by
+// itself, and keeps the log of what was asked for in vain.
 func (s *Server) relay(ctx, hard context.Context, log *slog.Logger, client *tls.Conn, raw net.Conn, v *verdict) {
 	d := net.Dialer{Timeout: dialTimeout}
 	daemon, err := d.DialContext(ctx, "unix", s.config.Daemon)
@@ -40,7 +46,10 @@ func (s *Server) relay(ctx, hard context.Context, log *slog.Logger, client *tls.
 		why := unavailable(err)
 		log.Error("client refused", "reason", why, "error", err)
 		_ = raw.SetDeadline(time.Now().Add(s.config.Limits.HandshakeTimeout))
-		s.answer(client, raw, v.authority.Name, why)
+		if v.refusal != nil {
+			why = v.refusal.Error()
+		}
+		s.answer(client, raw, v.name(), why)
 		return
 	}
 	defer func() { _ = daemon.Close() }() // both directions have ended
@@ -53,7 +62,7 @@ func (s *Server) relay(ctx, hard context.Context, log *slog.Logger, client *tls.
 	defer context.AfterFunc(ctx, func() { _ = raw.SetReadDeadline(past) })()
 	defer context.AfterFunc(hard, r.abort)()
 	sent := make(chan error, 1)
-	go func() { sent <- r.up(peerOf(raw), v.presented) }()
+	go func() { sent <- r.up(peerOf(raw), v) }()
 	received := r.down()
 	log.Debug("client ended", "received", received, "sent", <-sent)
 }
@@ -81,13 +90,19 @@ func (r *relay) abort() {
 }
 
 // up introduces the client and copies what it sends, up to its end of data, which
-// the daemon is told.
-func (r *relay) up(peer string, presented [][]byte) error {
-	err := behalf.Send(wire.NewWriter(toDaemon{r.daemon}), peer, presented)
-	if err == nil {
+// the daemon is told. What a refused client sends is dropped.
+func (r *relay) up(peer string, v *verdict) error {
+	err := behalf.Send(wire.NewWriter(toDaemon{r.daemon}), peer, v.presented)
+	if err == nil && v.refusal == nil {
 		err = r.copyUp(make([]byte, pieceSize))
 	}
 	switch {
+	case err == nil && v.refusal != nil:
+		err = r.daemon.CloseWrite()
+		// A client that sends before it reads must get as far as reading. How it ends
+		// is of no interest: down tells it the answer, or finds out that it is gone.
+		_, _ = io.Copy(io.Discard, r.raw)
+		return err
 	case err == nil:
 		return r.daemon.CloseWrite()
 	case errors.Is(err, errClient), errors.Is(err, os.ErrDeadlineExceeded):

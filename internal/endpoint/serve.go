@@ -5,10 +5,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
-	"time"
 
 	"albatross/internal/pki"
 	"albatross/internal/vm"
@@ -18,7 +18,15 @@ import (
 type verdict struct {
 	presented [][]byte       // DER, leaf first
 	authority *pki.Authority // nil: refused
-	refusal   error          // a *pki.Error
+	refusal   error          // why; wraps a *pki.Error
+}
+
+// name returns what the client's command is about, if that is known.
+func (v *verdict) name() vm.Name {
+	if v.authority == nil {
+		return vm.Name{}
+	}
+	return v.authority.Name
 }
 
 // serve serves one connection and closes it. ctx ends when no more is to be read,
@@ -28,9 +36,9 @@ func (s *Server) serve(ctx, hard context.Context, raw net.Conn, one *handshake) 
 	defer s.handshakes.done(one)
 	log := s.log.With("peer", peerOf(raw))
 	defer context.AfterFunc(hard, func() { _ = raw.Close() })()
-	m := &metered{Conn: raw, budget: s.budget, free: s.config.Limits.FreeBytes, deadline: time.Now().Add(s.config.Limits.HandshakeTimeout)}
+	m, err := s.budget.meter(raw, s.config.Limits)
 	defer m.release()
-	if err := raw.SetDeadline(m.deadline); err != nil {
+	if err != nil {
 		log.Debug("connection lost", "error", err)
 		return
 	}
@@ -40,30 +48,50 @@ func (s *Server) serve(ctx, hard context.Context, raw net.Conn, one *handshake) 
 		logHandshake(ctx, log, err, v.refusal)
 		return
 	}
-	if v.refusal != nil {
-		log.Info("client refused", "reason", v.refusal)
-		s.answer(client, raw, vm.Name{}, v.refusal.Error())
-		return
-	}
-	leaf := v.authority.Chain[0]
-	log = log.With("name", v.authority.Name, "subject", leaf.Subject, "serial", leaf.Serial)
-	release, err := s.clients.admit(v.authority.Chain)
+	log = v.log(log)
+	release, err := s.clients.admit(client.ConnectionState().PeerCertificates, s.config.Root)
 	if err != nil {
 		log.Warn("client refused", "reason", err)
-		s.answer(client, raw, v.authority.Name, err.Error())
+		s.answer(client, raw, v.name(), err.Error())
 		return
 	}
 	defer release()
 	if !s.handshakes.done(one) {
 		return // it was closed for a newer one
 	}
-	m.known = true
-	if m.taken > 0 {
-		var cancel context.CancelFunc
-		hard, cancel = context.WithTimeout(hard, s.config.Limits.LargeTime)
-		defer cancel()
+	hard, cancel, ok := s.bound(hard, m, &v)
+	defer cancel()
+	if ok {
+		s.relay(ctx, hard, log, client, raw, &v)
 	}
-	s.relay(ctx, hard, log, client, raw, &v)
+}
+
+// log says of whom the lines are that follow, or why the client will be refused.
+func (v *verdict) log(log *slog.Logger) *slog.Logger {
+	if v.refusal != nil {
+		log.Info("client refused", "reason", v.refusal)
+		return log
+	}
+	leaf := v.authority.Chain[0]
+	return log.With("name", v.authority.Name, "subject", leaf.Subject, "serial", leaf.Serial)
+}
+
+// bound returns how long a client may stay that completed its handshake, and whether
+// it may stay at all. One that will be refused still ends for others that need the
+// budget.
+func (s *Server) bound(hard context.Context, m *metered, v *verdict) (context.Context, context.CancelFunc, bool) {
+	if v.refusal != nil {
+		hard, cancel := context.WithTimeout(hard, refusalTimeout)
+		return hard, cancel, !m.wasEnded()
+	}
+	if !m.know() {
+		return hard, func() {}, false
+	}
+	if m.held() == 0 {
+		return hard, func() {}, true
+	}
+	hard, cancel := context.WithTimeout(hard, s.config.Limits.LargeTime)
+	return hard, cancel, true
 }
 
 // tlsConfig returns the configuration of one connection, which fills in v.
@@ -72,7 +100,15 @@ func (s *Server) tlsConfig(v *verdict) *tls.Config {
 	c.VerifyPeerCertificate = func(presented [][]byte, _ [][]*x509.Certificate) error {
 		v.presented = presented
 		s.judge(v)
-		if v.refusal != nil && stranger(v.refusal) {
+		switch {
+		case v.refusal == nil:
+			return nil
+		case stranger(v.refusal):
+			return v.refusal
+		}
+		// Other reasons are found before all signatures were looked at.
+		if err := signed(presented, s.config.Root); err != nil {
+			v.refusal = fmt.Errorf("%w; the root CA has not signed this: %w", v.refusal, err)
 			return v.refusal
 		}
 		return nil
@@ -103,6 +139,26 @@ func stranger(refusal error) bool {
 		}
 	}
 	return false
+}
+
+// signed checks that a chain leads to root by its signatures, whatever else is wrong
+// with it.
+func signed(presented [][]byte, root *x509.Certificate) error {
+	chain := make([]*x509.Certificate, 0, len(presented)+1)
+	for _, der := range presented {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return err
+		}
+		chain = append(chain, c)
+	}
+	chain = append(belowRoot(chain, root), root)
+	for i, c := range chain[:len(chain)-1] {
+		if err := chain[i+1].CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // logHandshake says why a handshake failed. Who stands still, goes away or speaks no

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"albatross/internal/pki"
 	"albatross/internal/vm"
@@ -11,19 +12,19 @@ import (
 // DestroyRevoked destroys the unikernels that were created by certificates which
 // are revoked, and returns which those are. Others are not touched.
 func (h *Host) DestroyRevoked(ctx context.Context, revoked func(chain []pki.Link) bool) ([]vm.Name, error) {
-	var condemned []*unit
+	var condemned []vm.Name
 	h.mu.Lock()
-	for _, u := range h.units {
-		if len(u.record.Chain) > 0 && revoked(u.record.Chain) {
-			condemned = append(condemned, u)
+	for n, u := range h.units {
+		if u.createdByRevoked(revoked) {
+			condemned = append(condemned, n)
 		}
 	}
 	h.mu.Unlock()
 	var names []vm.Name
 	var errs []error
-	for _, u := range condemned {
-		n, err := h.destroyRevoked(ctx, u)
-		if err == nil {
+	for _, n := range condemned {
+		destroyed, err := h.destroyRevoked(ctx, n, revoked)
+		if destroyed {
 			names = append(names, n)
 		}
 		errs = append(errs, err)
@@ -31,16 +32,27 @@ func (h *Host) DestroyRevoked(ctx context.Context, revoked func(chain []pki.Link
 	return names, errors.Join(errs...)
 }
 
-// destroyRevoked destroys u unless another unikernel has its name by now.
-func (h *Host) destroyRevoked(ctx context.Context, u *unit) (vm.Name, error) {
-	n := u.record.Name // which never changes
+// createdByRevoked reports whether one from afar created u whose certificate, or one
+// above it, is revoked.
+func (u *unit) createdByRevoked(revoked func(chain []pki.Link) bool) bool {
+	return len(u.record.Chain) > 0 && revoked(u.record.Chain)
+}
+
+// destroyRevoked destroys the unikernel n, which may be another one by now, or gone:
+// it is asked again whether it was created by a certificate that is revoked. It
+// reports whether it was and has been destroyed.
+func (h *Host) destroyRevoked(ctx context.Context, n vm.Name, revoked func(chain []pki.Link) bool) (bool, error) {
 	unlock, err := h.names.lock(ctx, n)
 	if err != nil {
-		return n, err
+		return false, fmt.Errorf("destroying %s: %w", n, err)
 	}
 	defer unlock()
-	if h.unit(n) != u {
-		return n, nil
+	u := h.unit(n)
+	if u == nil || !u.createdByRevoked(revoked) {
+		return false, nil
 	}
-	return n, h.destroy(ctx, u, "a certificate that it was created by is revoked")
+	if err := h.destroy(ctx, u, "a certificate that it was created by is revoked"); err != nil {
+		return false, err
+	}
+	return true, nil
 }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"math/big"
 	"testing"
+	"time"
 
 	"albatross/internal/wire"
 )
@@ -127,7 +128,7 @@ func TestCRLNumbers(t *testing.T) {
 	a, b := f.web.leaf(t, "a", wire.UnikernelInfo{}), f.web.leaf(t, "b", wire.UnikernelInfo{})
 	first := f.web.revoke(t, nil, a)
 	second := f.web.revoke(t, first, b)
-	if len(second.Entries) != 2 || second.Number.Cmp(big.NewInt(2)) != 0 || first.Number.Cmp(big.NewInt(1)) != 0 {
+	if len(second.Entries) != 2 || first.Number.Int64() != recordedAt.Unix() || second.Number.Int64() != recordedAt.Unix()+1 {
 		t.Fatalf("%+v, then %+v", first, second)
 	}
 	one := set(t, first)
@@ -156,6 +157,61 @@ func TestCRLNumbers(t *testing.T) {
 	}
 	if three.Of(KeyID(f.web.cert)).Number.Cmp(second.Number) != 0 || three.Of(KeyID(f.root.cert)) != nil {
 		t.Error("the set has other lists")
+	}
+}
+
+// TestCRLNumberOfLost makes a list when the previous one is lost, with clocks before
+// and behind.
+func TestCRLNumberOfLost(t *testing.T) {
+	f := newFamily(t)
+	web := f.web.ca(t)
+	make := func(previous *CRL, now time.Time) *CRL {
+		t.Helper()
+		l, err := web.Revoke(previous, nil, now, CRLFor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	first := make(nil, recordedAt)
+	known := set(t, first, make(first, recordedAt))
+	if _, err := known.With(make(nil, recordedAt.Add(time.Minute))); err != nil {
+		t.Errorf("after the previous list was lost: %v", err)
+	}
+	if l := make(first, recordedAt.Add(-time.Hour)); l.Number.Int64() != recordedAt.Unix()+1 {
+		t.Errorf("with the clock set back the number is %v", l.Number)
+	}
+	if l := make(nil, time.Unix(-5, 0)); l.Number.Int64() != 1 {
+		t.Errorf("before 1970 the number is %v", l.Number)
+	}
+}
+
+// TestCRLBelongs tells to which delegation of the root a list belongs, whether the
+// root is known in its chain or not.
+func TestCRLBelongs(t *testing.T) {
+	f := newFamily(t)
+	for level, c := range []struct {
+		by  *holder
+		top Digest
+	}{{f.root, Digest{}}, {f.alice, KeyID(f.alice.cert)}, {f.web, KeyID(f.alice.cert)}} {
+		made := c.by.revoke(t, nil)
+		read, err := ParseCRLFile(made.PEM(), f.root.cert)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if made.Top() != c.top || read.Top() != c.top {
+			t.Errorf("level %d: belongs to %v, as read to %v", level, made.Top(), read.Top())
+		}
+		if len(read.Issuers()) != level {
+			t.Errorf("level %d: issuers %+v", level, read.Issuers())
+		}
+	}
+	below, err := ParseCRLFile(f.web.revoke(t, nil).PEM(), f.root.cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, gone := set(t, f.root.revoke(t, nil, f.alice)).Revoked(below.Issuers()); !gone || r.Subject != "alice" {
+		t.Errorf("a list below a revoked CA: %+v", r)
 	}
 }
 

@@ -20,6 +20,24 @@ func (l *CRL) PEM() []byte {
 	return b.Bytes()
 }
 
+// Top returns the KeyID of the CA directly below the root that a list belongs to: its
+// issuer or the uppermost above it. It is zero for a list of the root.
+func (l *CRL) Top() Digest {
+	below := l.issuers
+	if last := len(below) - 1; selfSigned(below[last]) {
+		below = below[:last]
+	}
+	if len(below) == 0 {
+		return Digest{}
+	}
+	return KeyID(below[len(below)-1])
+}
+
+// Issuers returns what is kept of the issuer and the CAs above it, for
+// [CRLs.Revoked]. It needs a list whose chain is known up to the root, as that of
+// [ParseCRLFile] is; for a list of the root there are none.
+func (l *CRL) Issuers() []Link { return l.issuers.links() }
+
 // ParseCRLFile reads the file of a revocation list and checks it up to the root CA.
 // Without certificates in the file the root must have made it. Whether those have
 // expired is not asked: what expired CAs issued is refused anyway, and what still

@@ -13,14 +13,18 @@ var maxNumber = new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), maxSerialBits-1
 
 // Revoke makes the next revocation list of the CA: with the entries of previous,
 // which may be nil for the first, and these. An entry without a time gets now. The
-// next update is due after d. The error matches ErrCRL or ErrCRLIssuer.
+// next update is due after d. Its number follows the previous one and is at least
+// now in Unix seconds: so hosts take it even if the previous list was lost. The error
+// matches ErrCRL or ErrCRLIssuer.
 func (ca *CA) Revoke(previous *CRL, entries []Entry, now time.Time, d time.Duration) (*CRL, error) {
-	number, all := big.NewInt(1), map[string]Entry{}
+	number, all := big.NewInt(max(1, now.Unix())), map[string]Entry{}
 	if previous != nil {
 		if previous.Key != KeyID(ca.chain[0]) {
 			return nil, fmt.Errorf("%w: the previous list is that of %q, the CA is %q", ErrCRLIssuer, previous.Issuer, subjectText(ca.chain[0]))
 		}
-		number.Add(previous.Number, number)
+		if next := new(big.Int).Add(previous.Number, big.NewInt(1)); next.Cmp(number) > 0 {
+			number = next
+		}
 		for _, e := range previous.Entries {
 			all[e.Serial] = e
 		}

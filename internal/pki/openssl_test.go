@@ -90,7 +90,7 @@ func interoperate(t *testing.T, kind KeyType) {
 		"server":   {[]string{"verify", "-x509_strict", "-attime", at, "-purpose", "sslserver", "-verify_hostname", "host.example.org", "-CAfile", "ca.pem", "server.pem"}, "server.pem: OK", false},
 		"address":  {[]string{"verify", "-attime", at, "-verify_ip", "192.0.2.1", "-CAfile", "ca.pem", "server.pem"}, "server.pem: OK", false},
 		"revoked":  {[]string{"verify", "-attime", at, "-crl_check_all", "-CRLfile", "both.crl", "-CAfile", "ca.pem", "-untrusted", "alice.pem", "leaf.pem"}, "certificate revoked", true},
-		"list":     {[]string{"crl", "-in", "alice.crl", "-CAfile", "alice.pem", "-noout", "-crlnumber"}, "crlNumber=0x01", false},
+		"list":     {[]string{"crl", "-in", "alice.crl", "-CAfile", "alice.pem", "-noout", "-crlnumber"}, fmt.Sprintf("crlNumber=0x%X", recordedAt.Unix()), false},
 		"request":  {[]string{"req", "-in", "request.pem", "-verify", "-noout", "-text"}, "1.3.6.1.4.1.49836.42", false},
 		"key":      {[]string{"pkey", "-in", "key.pem", "-check", "-noout"}, "", false},
 		"own name": {[]string{"x509", "-in", "leaf.pem", "-noout", "-subject", "-nameopt", "show_type"}, "UTF8STRING:shop", false},

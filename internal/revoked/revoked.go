@@ -14,6 +14,11 @@
 // the log and has no effect. A list, once known, stays in force until a newer one
 // of its issuer comes, even if its file is gone: else a deleted file would
 // restore what was revoked. That ends with the process.
+//
+// Lists of the root CA and of CAs that it signed itself are always taken: their
+// number is the root's to decide. Those of deeper CAs, of which a delegate can make
+// as many as it likes, count for the delegation directly below the root that they
+// belong to, so that nobody can use up what others need. See [MaxLists].
 package revoked
 
 import (
@@ -31,15 +36,6 @@ import (
 	"albatross/internal/pki"
 )
 
-// Limits of what is kept: a delegate can make as many issuers as it likes.
-const (
-	MaxLists = 1024
-	MaxSize  = 1 << 20 // bytes of a file
-)
-
-// ErrFull tells that there are too many issuers.
-var ErrFull = errors.New("this host knows too many revocation lists")
-
 // Lists is the set of revocation lists of a host. Its methods may be called from
 // any goroutine.
 type Lists struct {
@@ -48,8 +44,9 @@ type Lists struct {
 	log         *slog.Logger
 	known       atomic.Pointer[pki.CRLs]
 
-	mu   sync.Mutex           // held while lists change
-	seen map[string]fileState // guarded by mu; files that were read
+	mu          sync.Mutex           // held while lists change
+	seen        map[string]fileState // guarded by mu; files that were read
+	unpublished []pki.Digest         // guarded by mu; issuers whose lists are to be published
 }
 
 // fileState tells whether a file has changed.
@@ -59,7 +56,7 @@ type fileState struct {
 }
 
 // Open reads the lists in dir, which is made if it does not exist, and publishes
-// them in the directory public.
+// them, and no others, in the directory public.
 func Open(dir, public string, root *x509.Certificate, log *slog.Logger) (*Lists, error) {
 	l := &Lists{dir: dir, public: public, root: root, log: log, seen: map[string]fileState{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -76,36 +73,40 @@ func Open(dir, public string, root *x509.Certificate, log *slog.Logger) (*Lists,
 			}
 		}
 	}
-	_, err := l.Refresh()
-	return l, err
+	if _, err := l.Refresh(); err != nil {
+		return nil, err
+	}
+	return l, l.removeStrangers()
 }
 
 // Set returns the lists that are known now.
 func (l *Lists) Set() *pki.CRLs { return l.known.Load() }
 
-// Add takes a list, durably. It reports whether that is news. The error is
-// [pki.ErrCRLOld] for one that is older than the known one, or [ErrFull].
+// Add takes a list, durably. It reports whether that is news. The error is that of
+// [pki.ParseCRLFile] for a list that does not lead to the root CA, or matches
+// [pki.ErrCRLOld] for one that is older than the known one, [pki.ErrRevoked] for
+// one whose issuer is revoked, [pki.ErrCRL] for one that is too large or says
+// nothing, or [ErrFull].
 func (l *Lists) Add(crl *pki.CRL) (news bool, err error) {
+	file := crl.PEM()
+	if crl, err = pki.ParseCRLFile(file, l.root); err != nil {
+		return false, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before := l.known.Load()
-	after, err := before.With(crl)
-	if err != nil {
+	after, err := with(before, crl)
+	if err != nil || after == before {
 		return false, err
 	}
-	if known := before.Of(crl.Key); known != nil && known.Number.Cmp(crl.Number) == 0 {
-		return false, nil
-	} else if known == nil && len(before.All()) >= MaxLists {
-		return false, ErrFull
+	if err := worthKeeping(before, crl); err != nil {
+		return false, err
 	}
-	if len(crl.PEM()) > MaxSize {
-		return false, fmt.Errorf("%w: it has %d bytes, the limit is %d", pki.ErrCRL, len(crl.PEM()), MaxSize)
-	}
-	path := filepath.Join(l.dir, crl.Key.String()+".pem")
-	if err := writeDurably(path, crl.PEM(), 0o600); err != nil {
+	path := filepath.Join(l.dir, fileName(crl.Key))
+	if err := writeDurably(path, file, 0o600); err != nil {
 		return false, fmt.Errorf("revocation list of %s: %w", crl.Issuer, err)
 	}
-	l.take(after)
+	l.take(after, crl.Key)
 	return true, nil
 }
 
@@ -119,23 +120,24 @@ func (l *Lists) Refresh() (news bool, err error) {
 		return false, fmt.Errorf("revocation lists: %w", err)
 	}
 	after := l.known.Load()
+	var changed []pki.Digest
 	for _, e := range entries {
 		if !strings.HasSuffix(e.Name(), ".pem") || !l.changed(e) {
 			continue
 		}
-		next, err := l.read(after, filepath.Join(l.dir, e.Name()))
+		next, issuer, err := l.read(after, filepath.Join(l.dir, e.Name()))
 		switch {
 		case errors.Is(err, pki.ErrCRLOld): // a newer one came by another way
 		case err != nil:
 			l.log.Warn("a file is no revocation list for this host", "file", e.Name(), "error", err)
 		case next != after:
-			after, news = next, true
+			after, changed = next, append(changed, issuer)
 		}
 	}
-	if news {
-		l.take(after)
+	if len(changed) > 0 {
+		l.take(after, changed...)
 	}
-	return news, nil
+	return len(changed) > 0, nil
 }
 
 // changed reports whether a file was not read as it is now.
@@ -152,72 +154,24 @@ func (l *Lists) changed(e fs.DirEntry) bool {
 	return true
 }
 
-// read returns the set with the list in a file.
-func (l *Lists) read(set *pki.CRLs, path string) (*pki.CRLs, error) {
+// read returns the set with the list in a file, and whose list that is. Whether its
+// issuer is revoked is not asked: a restart shall not forget what was in force.
+func (l *Lists) read(set *pki.CRLs, path string) (*pki.CRLs, pki.Digest, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
-		return nil, err
+		return nil, pki.Digest{}, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > MaxSize {
-		return nil, fmt.Errorf("it is no regular file of at most %d bytes", MaxSize)
+		return nil, pki.Digest{}, fmt.Errorf("it is no regular file of at most %d bytes", MaxSize)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, pki.Digest{}, err
 	}
 	crl, err := pki.ParseCRLFile(b, l.root)
 	if err != nil {
-		return nil, err
+		return nil, pki.Digest{}, err
 	}
-	known := set.Of(crl.Key)
-	if known == nil && len(set.All()) >= MaxLists {
-		return nil, ErrFull
-	}
-	if known != nil && known.Number.Cmp(crl.Number) == 0 {
-		return set, nil
-	}
-	return set.With(crl)
-}
-
-// take makes a set the known one and publishes it. What cannot be published is
-// refused by albatrossd alone, and not by albatross-tls before.
-func (l *Lists) take(set *pki.CRLs) {
-	l.known.Store(set)
-	for _, crl := range set.All() {
-		path := filepath.Join(l.public, crl.Key.String()+".pem")
-		if b, err := os.ReadFile(path); err == nil && string(b) == string(crl.PEM()) {
-			continue
-		}
-		if err := writeDurably(path, crl.PEM(), 0o644); err != nil {
-			l.log.Warn("cannot publish a revocation list", "issuer", crl.Issuer, "error", err)
-		}
-	}
-}
-
-// temporary is the pattern of files that a crash may leave.
-const temporary = ".new-*"
-
-// writeDurably puts a file in the place of the one at path.
-func writeDurably(path string, b []byte, perm fs.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), temporary)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Chmod(perm), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return nil // renamed it is
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	next, err := with(set, crl)
+	return next, crl.Key, err
 }

@@ -136,6 +136,7 @@ func TestMakeLeavesAlone(t *testing.T) {
 // TestTogether has many change a directory at once.
 func TestTogether(t *testing.T) {
 	d := newDirectory(t)
+	now := time.Now()
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
@@ -145,7 +146,7 @@ func TestTogether(t *testing.T) {
 				return
 			}
 			serial := same.delegate(t, fmt.Sprintf("d%d", i))
-			if _, err := same.Revoke([]pki.Entry{{Serial: serial}}, time.Now()); err != nil {
+			if _, err := same.Revoke([]pki.Entry{{Serial: serial}}, now); err != nil {
 				t.Error(err)
 			}
 		})
@@ -155,8 +156,25 @@ func TestTogether(t *testing.T) {
 	if err != nil || len(issued) != 8 || slices.ContainsFunc(issued, func(r Record) bool { return r.Revoked.IsZero() || r.Certificate == nil }) {
 		t.Errorf("%+v, %v", issued, err)
 	}
-	if list, err := d.CRL(); err != nil || list.Number.Int64() != 8 || len(list.Entries) != 8 {
+	if list, err := d.CRL(); err != nil || list.Number.Int64() != now.Unix()+7 || len(list.Entries) != 8 {
 		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// TestLostList revokes after crl.pem was lost: hosts that know it take the next one.
+func TestLostList(t *testing.T) {
+	d := newDirectory(t)
+	now := time.Now()
+	known, err := d.Revoke([]pki.Entry{{Serial: d.delegate(t, "alice")}}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(d.File(CRLFile)); err != nil {
+		t.Fatal(err)
+	}
+	next, err := d.Revoke([]pki.Entry{{Serial: d.delegate(t, "bob")}}, now.Add(time.Minute))
+	if err != nil || next.Number.Cmp(known.Number) <= 0 {
+		t.Errorf("number %v after %v, %v", next.Number, known.Number, err)
 	}
 }
 
