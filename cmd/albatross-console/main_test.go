@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"albatross/internal/console"
 	"albatross/internal/paths"
 	"albatross/internal/testutil"
 
@@ -22,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func parse(t *testing.T, args ...string) *program {
 	t.Helper()
-	p := &program{limits: console.DefaultLimits()}
+	p := newProgram()
 	fs := flag.NewFlagSet("test", flag.ContinueOnError)
 	p.Flags(fs)
 	if err := fs.Parse(args); err != nil {
@@ -33,7 +32,8 @@ func parse(t *testing.T, args ...string) *program {
 
 func TestRun(t *testing.T) {
 	tmp := filepath.Join(testutil.TempDirShort(t), "run")
-	p := parse(t, "--tmpdir", tmp)
+	logs := filepath.Join(tmp, "logs")
+	p := parse(t, "--tmpdir", tmp, "--logdir", logs)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx, slog.New(slog.DiscardHandler)) }()
@@ -48,6 +48,9 @@ func TestRun(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+	if _, err := os.Stat(logs); err != nil {
+		t.Error(err)
+	}
 	if left, err := os.ReadDir(paths.Tmp(tmp).Util()); err != nil || len(left) > 0 {
 		t.Errorf("left in the directory of sockets: %v, %v", left, err)
 	}
@@ -57,6 +60,12 @@ func TestRunRefuses(t *testing.T) {
 	long := "/" + strings.Repeat("x", 120)
 	for want, args := range map[string][]string{
 		"--max-subscribers":      {"--tmpdir", t.TempDir(), "--max-subscribers", "0"},
+		"--max-line":             {"--tmpdir", t.TempDir(), "--max-line", "63"},
+		"--max-line: 16385":      {"--tmpdir", t.TempDir(), "--max-line", "16385"},
+		"--name-quota":           {"--tmpdir", t.TempDir(), "--name-quota", "0"},
+		"--log-quota: 3 ":        {"--tmpdir", t.TempDir(), "--name-quota", "4", "--log-quota", "3"},
+		"to keep no logs":        {"--tmpdir", t.TempDir(), "--logdir", ""},
+		"with --logdir, or none": {"--tmpdir", filepath.Join(testutil.TempDirShort(t), "run"), "--logdir", "/proc/1/no"},
 		"choose a shorter one":   {"--tmpdir", long},
 		"directory of sockets: ": {"--tmpdir", "/proc/1/no"},
 	} {

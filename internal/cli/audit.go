@@ -43,7 +43,7 @@ For what is called verify itself, say :verify.`,
 		},
 	}
 	c.Flags().IntVar(&o.count, "count", 100, "begin with the last `N` records; 0: with all that are kept")
-	c.Flags().StringVar(&o.since, "since", "", "begin with the records since `TIME`: as in 2026-01-02T15:04:05Z, or as long ago as 10m")
+	c.Flags().StringVar(&o.since, "since", "", "begin with the records since `TIME`: "+sinceHelp)
 	c.Flags().StringVar(&o.certificate, "certificate", "", "only what was asked for by chains with a certificate of this common `NAME`")
 	a.jsonFlag(c, "each record")
 	verify := a.auditVerifyCommand()

@@ -2,92 +2,119 @@ package cli
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"albatross/internal/api"
 	"albatross/internal/client"
 )
 
 // consoleOptions are the flags of console.
 type consoleOptions struct {
 	follow     bool
+	all        bool
 	count      int
 	since      string
+	grep       string
 	timestamps bool
 	raw        bool
+
+	pattern *regexp.Regexp // of grep; nil: all lines are shown
 }
 
 func (a *app) consoleCommand() *cobra.Command {
 	var o consoleOptions
 	c := &cobra.Command{
-		Use:   "console [flags] NAME",
-		Short: "Show what a unikernel writes",
+		Use:   "console [flags] NAME | --all [PATH]",
+		Short: "Show what unikernels write",
 		Long: `Console shows the last lines that a unikernel wrote, and with --follow all
 that come until it is interrupted, or the unikernel has ended and will not be
-started again. Control characters and bytes that are no UTF-8 are escaped, since
-a unikernel may write anything to harm a terminal.`,
+started again. With --all it shows those of all unikernels at and below a PATH,
+or on the whole host, in the order of their times. What is kept survives the
+unikernel, the daemons and the host.
+
+Control characters and bytes that are no UTF-8 are escaped, since a unikernel
+may write anything to harm a terminal.`,
 		Example: `  albatross console www
   albatross console -f www
-  albatross console --since 10m www`,
-		Args:              arguments(1, 1, "one NAME"),
-		ValidArgsFunction: a.completeOne,
+  albatross console --since yesterday --grep 'error|panic' www
+  albatross console --all -f shop.`,
+		Args:              arguments(0, 1, "one NAME, or with --all one PATH"),
+		ValidArgsFunction: a.completeOf,
 		RunE: func(c *cobra.Command, args []string) error {
 			if !c.Flags().Changed("timestamps") {
 				o.timestamps = a.out.terminal
 			}
-			return a.console(c.Context(), o, args[0], c.Flags().Changed("count"))
+			return a.console(c.Context(), o, args, c.Flags().Changed("count"), "usage: "+c.UseLine())
 		},
 	}
 	c.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on with what comes, until interrupted or it has ended for good")
+	c.Flags().BoolVarP(&o.all, "all", "a", false, "show all unikernels at and below a PATH (default: the whole host), merged by time")
 	c.Flags().IntVar(&o.count, "count", 20, "begin with the last `N` lines")
-	c.Flags().StringVar(&o.since, "since", "", "begin with the lines since `TIME`: as in 2026-01-02T15:04:05Z, or as long ago as 10m")
+	c.Flags().StringVar(&o.since, "since", "", "begin with the lines since `TIME`: "+sinceHelp)
+	c.Flags().StringVar(&o.grep, "grep", "", "show only lines that match a regular `EXPRESSION`, of all that are kept unless --count or --since says where to begin")
 	c.Flags().BoolVar(&o.timestamps, "timestamps", false, "show when each line was written (default: on a terminal)")
 	c.Flags().BoolVar(&o.raw, "raw", false, "print the bytes as they were written")
 	a.jsonFlag(c, "each line")
 	return c
 }
 
-func (a *app) console(ctx context.Context, o consoleOptions, name string, counted bool) error {
-	n, err := parseName(name)
+func (a *app) console(ctx context.Context, o consoleOptions, args []string, counted bool, line string) error {
+	since, err := a.beginning(o.count, counted, o.since)
 	if err != nil {
 		return err
 	}
-	s := client.Subscription{Name: n, Count: o.count, Follow: o.follow}
-	if s.Since, err = a.beginning(o.count, counted, o.since); err != nil {
+	if o.grep != "" {
+		if o.pattern, err = regexp.Compile(o.grep); err != nil {
+			return usage("for the syntax see: https://pkg.go.dev/regexp/syntax", "--grep: %v", err)
+		}
+		if since == nil && !counted {
+			since = &time.Time{}
+		}
+	}
+	switch {
+	case o.all:
+		of := "."
+		if len(args) == 1 {
+			of = args[0]
+		}
+		return a.consoles(ctx, of, api.ConsolesWanted{Since: since, Count: o.count, Follow: o.follow}, o)
+	case len(args) == 0:
+		return usage(line, "console needs one NAME, or --all")
+	}
+	n, err := parseName(args[0])
+	if err != nil {
 		return err
 	}
+	s := client.Subscription{Name: n, Since: since, Count: o.count, Follow: o.follow}
 	if o.follow {
 		return a.follow(ctx, s, o)
 	}
 	return a.recall(ctx, s, o)
 }
 
-// beginning reads --count, which may be given, and --since, and returns the time
-// to begin at, or nil where the count says it.
-func (a *app) beginning(count int, counted bool, since string) (*time.Time, error) {
-	switch {
-	case count < 0:
-		return nil, usage("", "--count=%d is less than none", count)
-	case since == "":
-		return nil, nil
-	case counted:
-		return nil, usage("", "--count and --since are two ways to say where to begin: give one")
-	}
-	t, err := a.moment(since)
+// consoles prints lines of all unikernels at and below a path.
+func (a *app) consoles(ctx context.Context, of string, w api.ConsolesWanted, o consoleOptions) error {
+	p, err := parsePath(of)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &t, nil
+	known, err := a.client().Consoles(ctx, p.Path(), w, func(l client.Line) error { return a.printLine(l, o) })
+	if err != nil || known || w.Follow || a.json {
+		return err
+	}
+	return a.err.printf("no unikernel has written anything at or below %s", p)
 }
 
 // consoleStyle is how console prints unless told otherwise.
 func (a *app) consoleStyle() consoleOptions { return consoleOptions{timestamps: a.out.terminal} }
 
 // silent is what is said of a unikernel that has no console yet.
-const silent = "%s has not written anything since the console daemon started"
+const silent = "%s has not written anything yet"
 
 // recall prints the lines that there are.
 func (a *app) recall(ctx context.Context, s client.Subscription, o consoleOptions) error {
@@ -108,12 +135,18 @@ func (a *app) recall(ctx context.Context, s client.Subscription, o consoleOption
 const lineTime = "2006-01-02 15:04:05.000"
 
 func (a *app) printLine(l client.Line, o consoleOptions) error {
+	if o.pattern != nil && !o.pattern.MatchString(l.Text) {
+		return nil
+	}
 	if a.json {
 		return a.printJSON(describeLine(l))
 	}
 	text := l.Text
 	if !o.raw {
 		text = visible(text)
+	}
+	if o.all {
+		text = a.out.paint(green, l.Name.String()+":") + " " + text
 	}
 	if o.timestamps {
 		text = l.Time.Local().Format(lineTime) + "  " + text
@@ -128,17 +161,4 @@ func describeLine(l client.Line) jsonLine {
 		d.Line, d.Raw = strings.ToValidUTF8(l.Text, string(utf8.RuneError)), []byte(l.Text)
 	}
 	return d
-}
-
-// moment reads a time, or a duration that is past. The protocol counts
-// milliseconds.
-func (a *app) moment(s string) (time.Time, error) {
-	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
-		return a.now().Add(-d).Truncate(time.Millisecond), nil
-	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return time.Time{}, usage("it is a time like 2026-01-02T15:04:05Z, or a duration like 10m", "--since=%s is not understood", s)
-	}
-	return t.Truncate(time.Millisecond), nil
 }

@@ -22,7 +22,7 @@ func (a *app) daemons(d supervisor.Dir, far afar) []supervisor.Daemon {
 			Ready: func(ctx context.Context) error { return connects(ctx, "unixpacket", d.Tmp().Keeper()) },
 		},
 		{
-			Program: "albatross-console", Args: []string{tmp}, Network: "unix", Socket: d.Tmp().Console(),
+			Program: "albatross-console", Args: []string{tmp, "--logdir=" + d.ConsoleLogs()}, Network: "unix", Socket: d.Tmp().Console(),
 			Ready: func(ctx context.Context) error { _, err := c.HelloConsole(ctx); return err },
 		},
 		{

@@ -22,7 +22,7 @@ const reportFlag = "report-to"
 // detach starts a supervisor in a session of its own and waits for its report.
 //
 // Where one runs already, it waits for the daemons of that.
-func (a *app) detach(ctx context.Context, s *supervisor.Supervisor, far afar) error {
+func (a *app) detach(ctx context.Context, s *supervisor.Supervisor, flags []string) error {
 	dir := s.Dir
 	if err := dir.Make(); err != nil {
 		return err
@@ -40,7 +40,7 @@ func (a *app) detach(ctx context.Context, s *supervisor.Supervisor, far afar) er
 	const first = 3 // of exec.Cmd.ExtraFiles
 	cmd := &exec.Cmd{
 		Path:        "/proc/self/exe",
-		Args:        append([]string{"albatross", "up", "--dir", string(dir), "--timeout", a.timeout.String(), "--" + reportFlag, strconv.Itoa(first)}, far.args()...),
+		Args:        append([]string{"albatross", "up", "--dir", string(dir), "--timeout", a.timeout.String(), "--" + reportFlag, strconv.Itoa(first)}, flags...),
 		Env:         a.env.list(),
 		Stderr:      log,
 		ExtraFiles:  []*os.File{report},

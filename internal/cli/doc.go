@@ -11,7 +11,7 @@
 //	check.go                                   whether records and files agree
 //	block.go content.go                        block devices, and what is in them
 //	stats.go sample.go                         what unikernels have used
-//	console.go follow.go visible.go            what unikernels wrote, made harmless
+//	console.go follow.go visible.go moment.go  what unikernels wrote, made harmless
 //	events.go                                  what happened to them, when and why
 //	audit.go auditverify.go                    who asked for what from afar
 //	up.go detach.go daemons.go down.go shutdown.go    daemons in one directory (package supervisor)

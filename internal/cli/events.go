@@ -42,7 +42,7 @@ newer events need the space, whatever becomes of the daemon meanwhile. With
 	}
 	c.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on with what happens, until interrupted")
 	c.Flags().IntVar(&o.count, "count", 100, "begin with the last `N` events; 0: with all that are kept")
-	c.Flags().StringVar(&o.since, "since", "", "begin with the events since `TIME`: as in 2026-01-02T15:04:05Z, or as long ago as 10m")
+	c.Flags().StringVar(&o.since, "since", "", "begin with the events since `TIME`: "+sinceHelp)
 	a.jsonFlag(c, "each event")
 	return c
 }

@@ -30,6 +30,7 @@ type directories struct {
 func parse(name string, withDB bool) directories {
 	fs := flag.NewFlagSet(name, flag.ExitOnError)
 	tmp, db := fs.String("tmpdir", "", ""), new(string)
+	_ = fs.String("logdir", "", "") // of albatross-console, which keeps nothing here
 	if withDB {
 		db = fs.String("dbdir", "", "")
 	}

@@ -91,12 +91,21 @@ func TestMoment(t *testing.T) {
 		"0s":                             time.Date(2026, 5, 1, 12, 0, 0, 123e6, time.UTC),
 		"2026-01-02T03:04:05Z":           time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		"2026-01-02T03:04:05.6789+01:00": time.Date(2026, 1, 2, 2, 4, 5, 678e6, time.UTC),
+		"2d":                             time.Date(2026, 4, 29, 12, 0, 0, 123e6, time.UTC),
+		"1d2h30m":                        time.Date(2026, 4, 30, 9, 30, 0, 123e6, time.UTC),
+		"today":                          time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC),
+		"yesterday":                      time.Date(2026, 4, 30, 0, 0, 0, 0, time.UTC),
+		"11:59":                          time.Date(2026, 5, 1, 11, 59, 0, 0, time.UTC),
+		"12:00:01":                       time.Date(2026, 4, 30, 12, 0, 1, 0, time.UTC),
+		"2026-01-02":                     time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC),
+		"2026-01-02 03:04":               time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC),
+		"2026-01-02T03:04:05":            time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	} {
 		if got, err := a.moment(in); err != nil || !got.Equal(want) {
 			t.Errorf("moment(%q) = %v, %v; want %v", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", "-5m", "noon", "2026-01-02"} {
+	for _, in := range []string{"", "-5m", "noon", "d", "-1d", "1d-5m", "99999999999d", "25:00", "2026-13-02"} {
 		if got, err := a.moment(in); exitCode(err) != exitUsage {
 			t.Errorf("moment(%q) = %v, %v; want a usage error", in, got, err)
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,10 +19,11 @@ import (
 
 // upOptions are the flags of up.
 type upOptions struct {
-	dir    string
-	detach bool
-	report int // the descriptor on which the starter waits for news; 0: nobody does
-	far    afar
+	dir     string
+	detach  bool
+	report  int // the descriptor on which the starter waits for news; 0: nobody does
+	far     afar
+	metrics metricsAt
 }
 
 func (a *app) upCommand() *cobra.Command {
@@ -46,6 +48,9 @@ is needed:
 
   albatross ca create --dir ca && albatross up --remote-ca ca/cacert.pem
 
+With --metrics, Prometheus finds what the daemons and unikernels do and use at
+http://ADDRESS:PORT/metrics; "" stands for 127.0.0.1:9107.
+
 Interrupted twice, it leaves daemons and unikernels running; the next up takes
 them over, and down ends them.`,
 		Args: arguments(0, 0, ""),
@@ -53,6 +58,7 @@ them over, and down ends them.`,
 	}
 	a.dirFlag(c, &o.dir)
 	o.far.flags(c)
+	o.metrics.flag(c)
 	c.Flags().BoolVarP(&o.detach, "detach", "d", false, "return once the daemons answer, and keep them in the background")
 	c.Flags().IntVar(&o.report, reportFlag, 0, "")
 	_ = c.Flags().MarkHidden(reportFlag) // it exists
@@ -78,18 +84,19 @@ func (a *app) defaultDir() string {
 }
 
 func (a *app) up(ctx context.Context, o upOptions) error {
-	if err := o.far.complete(); err != nil {
+	if err := cmp.Or(o.far.complete(), o.metrics.check()); err != nil {
 		return err
 	}
 	s, err := a.supervisor(o.dir, o.far)
 	if err != nil {
 		return err
 	}
+	o.metrics.apply(s.Daemons)
 	if err := a.locate(s.Daemons); err != nil {
 		return err
 	}
 	if o.detach {
-		return a.detach(ctx, s, o.far)
+		return a.detach(ctx, s, append(o.far.args(), o.metrics.args()...))
 	}
 	if !signal.Ignored(syscall.SIGHUP) { // else nohup(1) wants it to go on
 		var stop context.CancelFunc

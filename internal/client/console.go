@@ -79,21 +79,27 @@ func (x *session) recall(s Subscription, each func(Line) error) error {
 	if err := x.send(s.Name, wire.Private{Verb: api.VerbHistory, Body: body}); err != nil {
 		return x.broken(err)
 	}
+	end, err := x.recalled(each)
+	if err == nil && !end.Known && s.Waiting != nil {
+		s.Waiting()
+	}
+	return err
+}
+
+// recalled calls each with lines up to what ends them.
+func (x *session) recalled(each func(Line) error) (api.History, error) {
 	for {
 		l, end, err := x.lineOrEnd()
 		switch {
 		case x.ctx.Err() != nil:
-			return context.Cause(x.ctx)
+			return api.History{}, context.Cause(x.ctx)
 		case err != nil:
-			return err
+			return api.History{}, err
 		case end != nil:
-			if !end.Known && s.Waiting != nil {
-				s.Waiting()
-			}
-			return nil
+			return *end, nil
 		}
 		if err := each(l); err != nil {
-			return err
+			return api.History{}, err
 		}
 	}
 }

@@ -20,6 +20,7 @@
 //	audit.go       Audit, VerifyAudit: what was asked for from afar
 //	state.go       State, from our daemon or put together from an old one's info
 //	console.go     Console: history and lines as they come
+//	consoles.go    Consoles: those of many unikernels at once
 //	history.go     where the history of a console ends
 //	session.go     a connection with hello, deadlines and cancellation
 //	remote.go      Remote: a host that is asked by TLS, and what is presented to it

@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 
+	"albatross/internal/console/archive"
 	"albatross/internal/vm"
 )
 
@@ -16,6 +17,7 @@ var errTooManyFIFOs = errors.New("its FIFO is replaced faster than it can be rea
 type console struct {
 	name vm.Name
 	feed *feed
+	log  *archive.Log // where lines are kept on disk; nil: nowhere, or it is waiting
 
 	current *source   // that the drain goroutine reads; nil if there is none: inactive or waiting
 	later   []*source // FIFOs that took the name after current

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"albatross/internal/api"
+	"albatross/internal/console/archive"
 	"albatross/internal/paths"
 	"albatross/internal/server"
 	"albatross/internal/vm"
@@ -31,9 +32,14 @@ type Daemon struct {
 	limits Limits
 	drains sync.WaitGroup
 
+	archive *archive.Archive // where lines are kept on disk; nil: nowhere
+
 	mu       sync.Mutex // guards what follows and all consoles but their feeds
 	consoles map[vm.Name]*console
+	groups   map[*group]bool // those that follow
+	readers  int             // clients that read many consoles at once
 	tally    tally
+	fifos    int64  // that were read, or are
 	clock    uint64 // counts the consoles that became inactive
 	closed   bool
 }
@@ -42,15 +48,28 @@ type Daemon struct {
 func New(log *slog.Logger, tmp paths.Tmp, limits Limits) *Daemon {
 	return &Daemon{
 		log: log, tmp: tmp, limits: limits,
-		consoles: map[vm.Name]*console{}, tally: tally{added: map[vm.Path]int{}},
+		consoles: map[vm.Name]*console{}, groups: map[*group]bool{}, tally: tally{added: map[vm.Path]int{}},
 	}
+}
+
+// KeepLogs has lines kept on disk, in logs in a directory. It comes before Serve,
+// at whose end they are closed.
+func (d *Daemon) KeepLogs(dir string, o archive.Options) error {
+	o.Log = d.log
+	a, err := archive.Open(dir, o)
+	if err != nil {
+		return err
+	}
+	d.archive = a
+	return nil
 }
 
 // Serve answers on l until ctx ends. What unikernels write from then on stays in
 // their FIFOs for the next daemon. A Daemon serves once.
 func (d *Daemon) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer d.close()
-	return server.Serve(ctx, d.log, l, server.Options{Daemon: "albatross-console", Verbs: []string{api.VerbHistory}, MaxConns: maxConns}, d)
+	o := server.Options{Daemon: "albatross-console", Verbs: []string{api.VerbHistory, api.VerbConsoles}, MaxConns: maxConns, Metrics: d.metrics}
+	return server.Serve(ctx, d.log, l, o, d)
 }
 
 // close ends all reading and waits for it.
@@ -64,6 +83,12 @@ func (d *Daemon) close() {
 	}
 	d.mu.Unlock()
 	d.drains.Wait()
+	if d.archive == nil {
+		return
+	}
+	if err := d.archive.Close(); err != nil {
+		d.log.Error("closing the logs of consoles", "error", err)
+	}
 }
 
 func (d *Daemon) stopped() bool {
@@ -113,7 +138,11 @@ func (d *Daemon) attach(name vm.Name, src *source, allowed int) (unneeded *sourc
 	if err != nil {
 		return unneeded, nil, api.Errorf(api.Unavailable, "the console of %s: %w", name, err)
 	}
+	if unneeded == nil {
+		d.fifos++
+	}
 	if start {
+		d.keepLog(c)
 		d.drains.Go(func() { d.drain(c, src) })
 	}
 	if inactive {
@@ -126,14 +155,39 @@ func (d *Daemon) attach(name vm.Name, src *source, allowed int) (unneeded *sourc
 	return unneeded, gone, nil
 }
 
+// keepLog has what c's unikernel writes kept on disk. mu is held.
+func (d *Daemon) keepLog(c *console) {
+	if d.archive == nil {
+		return
+	}
+	if c.log == nil {
+		c.log = d.archive.Log(c.name)
+		c.feed.keepIn(c.log)
+	}
+	c.log.Active(true)
+}
+
 // find returns the console of that name, a new one if there is none.
 func (d *Daemon) find(name vm.Name) *console {
 	c := d.consoles[name]
 	if c == nil {
-		c = &console{name: name, feed: newFeed(&d.limits)}
+		c = &console{name: name, feed: newFeed(&d.limits, d.recorded(name))}
 		d.consoles[name] = c
+		for g := range d.groups {
+			if g.path.Contains(name.Path()) {
+				g.add(name, c.feed, nil)
+			}
+		}
 	}
 	return c
+}
+
+// recorded returns the log of a console if it has lines on disk, else nil.
+func (d *Daemon) recorded(name vm.Name) *archive.Log {
+	if d.archive == nil {
+		return nil
+	}
+	return d.archive.Find(name)
 }
 
 // evict removes an inactive console if its path has more than it may, or if
@@ -152,6 +206,9 @@ func (d *Daemon) evict(path vm.Path, allowed int) *console {
 	}
 	c := d.consoles[name]
 	delete(d.consoles, name)
+	if c.log != nil {
+		c.log.Release() // its lines on disk stay
+	}
 	d.tally.drop(name.Path())
 	d.log.Info("console goes: there are too many", "name", name, "allowed", allowed)
 	return c
@@ -168,14 +225,14 @@ func (d *Daemon) holders(match func(vm.Name) bool) iter.Seq[holder] {
 	}
 }
 
-// subscribe adds a subscriber to a console; known is false if no unikernel of
-// that name was added yet. leave must be called at its end.
-func (d *Daemon) subscribe(name vm.Name, want wire.ConsoleSubscribe) (f *feed, s *subscriber, known bool, leave func()) {
+// subscribe adds a subscriber to a console; known is false if no unikernel of that
+// name was added yet, and none has left a log. leave must be called at its end.
+func (d *Daemon) subscribe(name vm.Name, s single) (f *feed, known bool, leave func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	c := d.find(name)
-	s = c.feed.subscribe(want)
-	return c.feed, s, c.added, func() { d.unsubscribe(c, s) }
+	c.feed.subscribe(s.subscriber)
+	return c.feed, c.added || d.recorded(name) != nil, func() { d.unsubscribe(c, s.subscriber) }
 }
 
 // feed returns the lines of a console, or nil if there is none.
@@ -184,6 +241,9 @@ func (d *Daemon) feed(name vm.Name) *feed {
 	defer d.mu.Unlock()
 	if c, ok := d.consoles[name]; ok && c.added {
 		return c.feed
+	}
+	if log := d.recorded(name); log != nil {
+		return newFeed(&d.limits, log)
 	}
 	return nil
 }
@@ -195,20 +255,43 @@ func (d *Daemon) unsubscribe(c *console, s *subscriber) {
 	defer d.mu.Unlock()
 	if none := c.feed.unsubscribe(s); none && !c.added && d.consoles[c.name] == c {
 		delete(d.consoles, c.name)
+		c.feed.end()
 	}
 }
 
-// inactive returns the names of inactive consoles in path, relative to it.
+// inactive returns the names of consoles in path that no unikernel writes to,
+// relative to it: those that are in memory, and those that are on disk only.
 func (d *Daemon) inactive(path vm.Path) []vm.Name {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var names []vm.Name
-	for name, c := range d.consoles {
-		if relative, inside := name.RelativeTo(path); inside && c.added && !c.active() {
+	for _, name := range d.known(path) {
+		if c := d.consoles[name]; c == nil || !c.active() {
+			relative, _ := name.RelativeTo(path)
 			names = append(names, relative)
 		}
 	}
 	slices.SortFunc(names, func(a, b vm.Name) int { return cmp.Compare(a.Wire(), b.Wire()) })
+	return names
+}
+
+// known returns the names of all consoles at and below a path, in no order. mu is
+// held.
+func (d *Daemon) known(path vm.Path) []vm.Name {
+	var names []vm.Name
+	for name, c := range d.consoles {
+		if path.Contains(name.Path()) && c.added {
+			names = append(names, name)
+		}
+	}
+	if d.archive == nil {
+		return names
+	}
+	for _, name := range d.archive.Names(path) {
+		if c := d.consoles[name]; c == nil || !c.added {
+			names = append(names, name)
+		}
+	}
 	return names
 }
 

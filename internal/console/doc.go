@@ -1,38 +1,46 @@
 // Package console is the daemon albatross-console: it reads what unikernels
-// write to their FIFOs, keeps the newest lines of each, and streams them to
+// write to their FIFOs, keeps it, in memory and on disk, and streams it to
 // subscribers.
 //
-//	FIFO ─▶ source ─▶ drain ─▶ feed ─┬─▶ ring (history)
-//	                                 ├─▶ queue ─▶ stream ─▶ subscriber
-//	                                 └─▶ queue ─▶ stream ─▶ subscriber
+//	FIFO ─▶ source ─▶ drain ─▶ feed ─┬─▶ ring (the newest lines)  ─┐
+//	                                 └─▶ archive.Log (on disk)    ─┴─▶ past ─▶ client
 //
 //	source.go    a FIFO that is read, without a buffer while nothing comes
 //	console.go   one console: which FIFOs it reads, one after the other
 //	drain.go     its goroutine: from the FIFO to the feed
-//	feed.go      its lines and who gets them; the only lock on their way
-//	stream.go    a subscriber's goroutine: from its queue to the connection
+//	feed.go      its lines and who is told of them; the only lock on their way
+//	past.go      the way back: lines by their numbers, from memory or disk
+//	stream.go    a client that reads one console: what was, then what comes
+//	group.go     a client that reads all below a path; merge.go: in order of time
+//	pace.go      how fast they get lines
 //	evict.go     which inactive console goes (pure)
 //	daemon.go    all consoles by name: add, subscribe, list-inactive
-//	handler.go   the commands of Albatross's protocol
-//	lines/       Splitter, Ring, Queue (pure)
+//	handler.go   the commands of Albatross's protocol, and our own
+//	lines/       Splitter, Ring, Bucket (pure)
+//	archive/     what is on disk
 //
 // A console is active while its FIFO has writers, as albatrossd and the keeper
 // are before and while the unikernel runs. When the last one has gone the
-// console is inactive: its lines stay until the same name is added again or
-// another console needs the place. A name that was never added may have
-// subscribers already, who wait for it.
+// console is inactive: its lines stay in memory until the same name is added
+// again or another console needs the place, and on disk until newer lines need
+// that. A name that was never added may have subscribers already, who wait for it.
 //
 //	          subscribe            add                  last writer gone
 //	(nothing) ─────────▶ waiting ────────▶ active ─────────────────────▶ inactive
 //	    └──────────────── add ───────────────▲  ▲                           │
 //	                                         │  └────────── add ────────────┘
 //
-// Nothing that a unikernel writes or a subscriber does not read can delay
-// another one: a reader never waits for subscribers. A subscriber that is too
-// slow loses the oldest lines of its queue and is told how many. Memory is
-// bounded by [Limits] for each console and each subscriber.
+// Nothing that a unikernel writes or a client does not read can delay another
+// one: a drain waits neither for clients nor for the disk. Clients have no
+// buffers; each knows the number of the line that it needs next. Who is late gets
+// lines from disk. Who has had [streamBurst] bytes and more of a flood, or is late
+// where there is no disk, goes on with the newest ones, and is told how many are
+// missing. Memory is bounded by [Limits] for each console.
 //
-// Locks: Daemon.mu comes before feed.mu; neither is held while anything blocks.
+// Albatross's own clients get no empty lines and none longer than Albatross keeps.
+//
+// Locks: Daemon.mu comes before feed.mu, that before group.mu; none is held while
+// anything blocks.
 //
 // Only cmd/albatross-console (and a program that runs all daemons) imports this
 // package; it imports server, wire, vm, api, paths.

@@ -56,6 +56,9 @@ func (d *Daemon) next(c *console) *source {
 		d.clock++
 		c.ended = d.clock
 		d.tally.inactive++
+		if c.log != nil {
+			c.log.Active(false)
+		}
 	}
 	return next
 }

@@ -1,32 +1,51 @@
 package console
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"time"
 
+	"albatross/internal/console/archive"
 	"albatross/internal/console/lines"
-	"albatross/internal/wire"
 )
 
-// feed holds the lines of one console and hands new ones to its subscribers.
+// feed holds the lines of one console and tells its subscribers when there are new
+// ones. Lines have numbers, which are those of the log: 0 is the first one that
+// this process read, and earlier ones, which only the log has, are negative.
 type feed struct {
 	limits *Limits
 
-	mu          sync.Mutex // guards what follows and the subscribers' queues
+	mu          sync.Mutex // guards what follows
 	ring        *lines.Ring
+	log         *archive.Log  // nil: there is none
+	next        int64         // number of the next line
 	subscribers []*subscriber // the oldest first
 }
 
-// subscriber gets the lines of one feed.
+// subscriber is told of new lines of one feed. Both functions are called with
+// feed.mu held, and do not block.
 type subscriber struct {
-	queue *lines.Queue  // guarded by feed.mu
-	ready chan struct{} // has an element if there may be lines in queue
-	ended chan struct{} // closed when it must give way
+	many bool   // it is one of many, of a client that reads many consoles
+	wake func() // there are lines
+	end  func() // it must give way, or the console goes
 }
 
-func newFeed(limits *Limits) *feed {
-	return &feed{limits: limits, ring: lines.NewRing(limits.Lines, limits.RingBytes)}
+// newFeed returns a feed whose lines are kept in a log, which may be nil.
+func newFeed(limits *Limits, log *archive.Log) *feed {
+	f := &feed{limits: limits, ring: lines.NewRing(limits.Lines, limits.RingBytes)}
+	f.keepIn(log)
+	return f
+}
+
+// keepIn has lines kept in a log. The feed must be empty, but for lines of that log.
+func (f *feed) keepIn(log *archive.Log) {
+	if log == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log, f.next = log, log.Count()
 }
 
 // publish takes bytes that came just now.
@@ -40,76 +59,85 @@ func (f *feed) finish(split *lines.Splitter) { f.add(split.Flush) }
 func (f *feed) add(each func(emit func([]byte))) {
 	now := time.Now().UTC()
 	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := f.next
+	if f.log != nil {
+		f.log.Begin(now)
+		defer f.log.End()
+	}
 	each(func(text []byte) {
-		line := lines.Line{Time: now, Text: text}
-		f.ring.Append(line)
-		for _, s := range f.subscribers {
-			s.queue.Push(line)
+		f.ring.Append(lines.Line{Time: now, Text: text})
+		f.next++
+		if f.log != nil {
+			f.log.Line(text)
 		}
 	})
+	if f.next == before {
+		return
+	}
 	for _, s := range f.subscribers {
 		s.wake()
 	}
-	f.mu.Unlock()
 }
 
-func (s *subscriber) wake() {
-	if s.queue.Empty() {
-		return
-	}
-	select {
-	case s.ready <- struct{}{}:
-	default: // it has been told already
-	}
-}
-
-// subscribe adds a subscriber whose queue begins with the history it asks for.
-// If there are too many, the oldest one ends.
-func (f *feed) subscribe(want wire.ConsoleSubscribe) *subscriber {
-	s := &subscriber{
-		queue: lines.NewQueue(f.limits.QueueBytes),
-		ready: make(chan struct{}, 1),
-		ended: make(chan struct{}),
-	}
+// now returns the number of the line that comes next.
+func (f *feed) now() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.recall(s.queue, want)
-	s.wake()
-	f.subscribers = append(f.subscribers, s)
-	if len(f.subscribers) > f.limits.Subscribers {
-		close(f.subscribers[0].ended)
-		f.subscribers = slices.Delete(f.subscribers, 0, 1)
-	}
-	return s
+	return f.next
 }
 
-// recall puts the lines that are wanted into q. f.mu is held.
-func (f *feed) recall(q *lines.Queue, want wire.ConsoleSubscribe) {
-	history := f.ring.Newest(want.Count)
-	if want.Since != nil {
-		history = f.ring.Since(*want.Since)
-	}
-	for line := range history {
-		q.Push(line)
-	}
-}
-
-// history returns the lines that are wanted, and how many of them were too many
-// for the queue of a subscriber.
-func (f *feed) history(want wire.ConsoleSubscribe) (lost int, taken *lines.Ring) {
-	q := lines.NewQueue(f.limits.QueueBytes)
+// oldest returns the number of the first line in the ring.
+func (f *feed) oldest() int64 {
 	f.mu.Lock()
-	f.recall(q, want)
-	f.mu.Unlock()
-	return q.Take(q.NewSpare())
+	defer f.mu.Unlock()
+	return f.first()
 }
 
-// unsubscribe removes a subscriber and returns whether none is left.
+// first is oldest where mu is held.
+func (f *feed) first() int64 { return f.next - int64(f.ring.Len()) }
+
+// subscribe adds a subscriber. If there are too many, the oldest one ends.
+func (f *feed) subscribe(s *subscriber) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.subscribers = append(f.subscribers, s)
+	if f.singles() > f.limits.Subscribers {
+		oldest := slices.IndexFunc(f.subscribers, func(t *subscriber) bool { return !t.many })
+		f.subscribers[oldest].end()
+		f.subscribers = slices.Delete(f.subscribers, oldest, oldest+1)
+	}
+	f.limit()
+}
+
+// singles returns how many subscribers there are who read this console only. mu is
+// held.
+func (f *feed) singles() (n int) {
+	for _, s := range f.subscribers {
+		if !s.many {
+			n++
+		}
+	}
+	return n
+}
+
+// limit sets how much the ring may have. mu is held.
+func (f *feed) limit() {
+	if f.singles() > 0 {
+		f.ring.Limit(math.MaxInt, f.limits.TailBytes)
+		return
+	}
+	f.ring.Limit(f.limits.Lines, f.limits.RingBytes)
+}
+
+// unsubscribe removes a subscriber and returns whether none is left that reads this
+// console only.
 func (f *feed) unsubscribe(s *subscriber) (none bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.subscribers = slices.DeleteFunc(f.subscribers, func(t *subscriber) bool { return t == s })
-	return len(f.subscribers) == 0
+	f.limit()
+	return f.singles() == 0
 }
 
 // end ends all subscribers.
@@ -117,20 +145,8 @@ func (f *feed) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, s := range f.subscribers {
-		close(s.ended)
+		s.end()
 	}
 	f.subscribers = nil
-}
-
-// take gives the lines that s has not got yet; see [lines.Queue.Take]. If there
-// are none, memory is given back.
-func (f *feed) take(s *subscriber, spare *lines.Ring) (lost int, taken *lines.Ring) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if s.queue.Empty() {
-		s.queue.Release()
-		spare.Release()
-		return 0, spare
-	}
-	return s.queue.Take(spare)
+	f.limit()
 }

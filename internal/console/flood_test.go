@@ -82,9 +82,16 @@ func TestFlood(t *testing.T) {
 	if err != nil || got+lost != total || lost == 0 {
 		t.Errorf("the stuck subscriber got %d lines and lost %d of %d: %v", got, lost, total, err)
 	}
-	if m := r.feed("f:flood").memory(); m > DefaultLimits().RingBytes {
+	if m := r.feed("f:flood").memory(); m > DefaultLimits().TailBytes {
 		t.Errorf("the console takes %d bytes", m)
 	}
+	_, _ = stuck.Close(), reading.Close()
+	testutil.Eventually(t, patience, func() error {
+		if m := r.feed("f:flood").memory(); m > DefaultLimits().RingBytes {
+			return fmt.Errorf("without subscribers the console takes %d bytes", m)
+		}
+		return nil
+	})
 }
 
 func (r *rig) feed(n string) *feed {

@@ -45,8 +45,11 @@ func (d *Daemon) Handle(ctx context.Context, c *server.Conn) error {
 				return c.Fail(m.Header, api.Errorf(api.Invalid, textName))
 			}
 			return c.Reply(m.Header, wire.ReplyConsoles{Names: d.inactive(m.Name.Path())})
-		case wire.Private: // the only verb that the server passes on
-			return d.handleHistory(c, m.Header, command.Body)
+		case wire.Private: // a verb that the server passes on
+			if command.Verb == api.VerbConsoles {
+				return d.handleConsoles(ctx, c, m.Header, command.Body)
+			}
+			return d.handleHistory(ctx, c, m.Header, command.Body)
 		default:
 			return errForeign(m)
 		}
@@ -68,7 +71,7 @@ func (d *Daemon) handleAdd(c *server.Conn, h wire.Header, add wire.ConsoleAdd) e
 }
 
 // handleHistory answers with lines that were written before, and their end.
-func (d *Daemon) handleHistory(c *server.Conn, h wire.Header, body []byte) error {
+func (d *Daemon) handleHistory(ctx context.Context, c *server.Conn, h wire.Header, body []byte) error {
 	var want api.Wanted
 	if err := json.Unmarshal(body, &want); err != nil {
 		return c.Fail(h, api.Errorf(api.Invalid, "the body of the verb %s: %w", api.VerbHistory, err))
@@ -78,13 +81,20 @@ func (d *Daemon) handleHistory(c *server.Conn, h wire.Header, body []byte) error
 	}
 	var end api.History
 	if f := d.feed(h.Name); f != nil {
-		lost, taken := f.history(wire.ConsoleSubscribe{Since: want.Since, Count: max(want.Count, 0)})
-		if err := c.Send(messages(h.Name, lost, taken)); err != nil {
+		t := newTeller(c, h.Name)
+		p := f.past(h.Name, wire.ConsoleSubscribe{Since: want.Since, Count: want.Count}, t.plain, oneChunk)
+		p.seek(ctx)
+		if err := c.Send(t.messages(p.lines(ctx))); err != nil {
 			return err
 		}
-		end = api.History{Known: true, Lost: lost}
+		end = api.History{Known: true, Lost: p.missing}
 	}
-	b, err := json.Marshal(end)
+	return replyJSON(c, h, end)
+}
+
+// replyJSON answers a private command.
+func replyJSON(c *server.Conn, h wire.Header, v any) error {
+	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
@@ -93,8 +103,11 @@ func (d *Daemon) handleHistory(c *server.Conn, h wire.Header, body []byte) error
 
 // handleSubscribe answers, then streams: history first, then all new lines.
 func (d *Daemon) handleSubscribe(ctx context.Context, c *server.Conn, h wire.Header, want wire.ConsoleSubscribe) error {
-	feed, subscriber, known, leave := d.subscribe(h.Name, want)
+	s := newSingle()
+	feed, known, leave := d.subscribe(h.Name, s)
 	defer leave()
+	t := newTeller(c, h.Name)
+	p := feed.past(h.Name, want, t.plain, oneChunk) // before the client knows, who may have more written then
 	ctx, stop := c.Watch(ctx)
 	defer stop()
 	text := textWaiting
@@ -104,5 +117,6 @@ func (d *Daemon) handleSubscribe(ctx context.Context, c *server.Conn, h wire.Hea
 	if err := c.Reply(h, wire.ReplyText{Text: text}); err != nil {
 		return err
 	}
-	return stream(ctx, c, h.Name, feed, subscriber)
+	p.seek(ctx)
+	return stream(ctx, c, t, p, s)
 }

@@ -2,16 +2,20 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"albatross/internal/api"
+	"albatross/internal/console/archive"
 	"albatross/internal/linux"
 	"albatross/internal/paths"
 	"albatross/internal/server"
@@ -41,6 +45,7 @@ func name(t testing.TB, s string) vm.Name {
 type rig struct {
 	t      testing.TB
 	tmp    paths.Tmp
+	logs   string // directory of logs; empty: there are none
 	daemon *Daemon
 	once   sync.Once
 	cancel context.CancelFunc
@@ -68,6 +73,15 @@ func start(t testing.TB) *rig {
 	return r
 }
 
+// startWithLogs is start with logs on disk.
+func startWithLogs(t testing.TB) *rig {
+	t.Helper()
+	r := newRig(t)
+	r.logs = filepath.Join(string(r.tmp), "logs")
+	r.serve(DefaultLimits())
+	return r
+}
+
 func (r *rig) serve(limits Limits) {
 	r.t.Helper()
 	l, err := server.Listen(r.tmp.Console())
@@ -80,6 +94,11 @@ func (r *rig) serve(limits Limits) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	d, done := New(log, r.tmp, limits), make(chan error, 1)
+	if r.logs != "" {
+		if err := d.KeepLogs(r.logs, archive.Options{}); err != nil {
+			r.t.Fatal(err)
+		}
+	}
 	go func() { done <- d.Serve(ctx, l) }()
 	r.once = sync.Once{}
 	r.daemon, r.cancel, r.done = d, cancel, done
@@ -225,6 +244,60 @@ func (c *client) expect(n string, p, want wire.Payload) {
 	if diff := cmp.Diff(want, c.ask(n, p), cmp.Comparer(func(a, b vm.Name) bool { return a == b })); diff != "" {
 		c.t.Fatal(diff)
 	}
+}
+
+// greet has the client be one of ours.
+func (c *client) greet() *client {
+	c.t.Helper()
+	if _, ok := c.ask(":", wire.Private{Verb: api.VerbHello, Body: []byte("{}")}).(wire.ReplyPrivate); !ok {
+		c.t.Fatal("hello is not answered")
+	}
+	return c
+}
+
+// send sends a private command.
+func (c *client) send(n, verb, body string) {
+	c.t.Helper()
+	m := wire.Message{Header: wire.Header{Name: name(c.t, n)}, Payload: wire.Private{Verb: verb, Body: []byte(body)}}
+	if err := c.out.WriteMessage(m); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// recalled returns the lines up to what ends them, each with the name of its
+// console where that is not n.
+func (c *client) recalled(n string) (lines []string, end api.History) {
+	c.t.Helper()
+	for {
+		m, err := c.in.Next()
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		switch p := m.Payload.(type) {
+		case wire.ConsoleData:
+			line := p.Line
+			if m.Name.Wire() != n {
+				line = m.Name.Wire() + " " + line
+			}
+			lines = append(lines, line)
+		case wire.ReplyPrivate:
+			if err := json.Unmarshal(p.Body, &end); err != nil {
+				c.t.Fatal(err)
+			}
+			return lines, end
+		default:
+			c.t.Fatalf("got %v", m)
+		}
+	}
+}
+
+// history asks for lines that were written before.
+func (r *rig) history(n, body string) (lines []string, end api.History) {
+	r.t.Helper()
+	c := r.dial().greet()
+	defer func() { _ = c.Close() }()
+	c.send(n, api.VerbHistory, body)
+	return c.recalled(n)
 }
 
 // add tells the daemon of a unikernel.

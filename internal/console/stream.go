@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"albatross/internal/console/lines"
@@ -12,44 +13,111 @@ import (
 	"albatross/internal/wire"
 )
 
-// stream sends the lines of f to a subscriber until ctx ends, or it has to give
-// way, or it cannot be sent to.
-func stream(ctx context.Context, c *server.Conn, name vm.Name, f *feed, s *subscriber) error {
-	spare := s.queue.NewSpare()
+// single is a subscriber of one console.
+type single struct {
+	*subscriber
+	ready chan struct{} // has an element if there may be lines
+	ended chan struct{} // closed when it must give way
+}
+
+func newSingle() single {
+	s := single{ready: make(chan struct{}, 1), ended: make(chan struct{})}
+	s.subscriber = &subscriber{wake: func() { poke(s.ready) }, end: func() { close(s.ended) }}
+	return s
+}
+
+// poke puts an element into a channel for one, if it has none.
+func poke(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// roundLines is how many lines a subscriber may get from disk before it is looked at
+// how many it had.
+const roundLines = 10_000
+
+// stream sends what is wanted of what was written before, and then lines as they
+// come, until ctx ends, or s has to give way, or it cannot be sent to.
+func stream(ctx context.Context, c *server.Conn, t teller, p *past, s single) error {
+	if err := c.Send(t.messages(p.lines(ctx))); err != nil {
+		return err
+	}
+	p.bytes = 0
+	pace := newPace()
 	for {
-		lost, taken := f.take(s, spare)
-		if taken.Len() > 0 {
-			if err := c.Send(messages(name, lost, taken)); err != nil {
-				return err
-			}
+		now := p.feed.now()
+		if p.until = now; !p.quick {
+			p.until = min(now, p.from+roundLines)
 		}
-		spare = taken
-		select {
-		case <-s.ready:
-		case <-s.ended:
-			c.Log().Info("subscriber gives way", "console", name)
+		if err := c.Send(t.messages(p.lines(ctx))); err != nil {
+			return err
+		}
+		late, err := pace.keep(ctx, p.bytes, s.ended)
+		p.bytes, p.quick = 0, late
+		if err == nil && p.from == now {
+			err = await(ctx, s.ready, s.ended)
+		}
+		switch {
+		case err == errGivesWay:
+			c.Log().Info("subscriber gives way", "console", t.name)
 			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		case err != nil:
+			return err
 		}
 	}
 }
 
-// messages returns what tells a subscriber of lines, and of those that were lost
-// before them. A stream has the full name, and 0 for the sequence.
-func messages(name vm.Name, lost int, batch *lines.Ring) iter.Seq[wire.Message] {
-	message := func(t time.Time, text string) wire.Message {
-		return wire.Message{Header: wire.Header{Name: name}, Payload: wire.ConsoleData{Time: t, Line: text}}
-	}
+// teller makes messages of lines.
+type teller struct {
+	name  vm.Name
+	plain bool // the client is Albatross's: no empty lines, and none longer than its own
+}
+
+// albatrossLine is how many bytes a line has where Albatross cuts it.
+const albatrossLine = 512
+
+// newTeller tells whether the client is Albatross's, by what it said first.
+func newTeller(c *server.Conn, n vm.Name) teller { return teller{name: n, plain: !c.Greeted()} }
+
+// messages returns what tells a client of lines, and of those that were lost before
+// each. A stream has the full name, and 0 for the sequence.
+func (t teller) messages(all iter.Seq2[int, lines.Line]) iter.Seq[wire.Message] {
 	return func(yield func(wire.Message) bool) {
-		for line := range batch.All() {
-			if lost > 0 && !yield(message(line.Time, fmt.Sprintf("[%d lines dropped]", lost))) {
-				return
-			}
-			lost = 0
-			if !yield(message(line.Time, string(line.Text))) {
+		for lost, line := range all {
+			if !t.tell(lost, line, yield) {
 				return
 			}
 		}
 	}
+}
+
+// tell yields a line, and before how many were lost.
+func (t teller) tell(lost int, line lines.Line, yield func(wire.Message) bool) bool {
+	if lost > 0 && !yield(t.message(line.Time, fmt.Sprintf("[%d lines dropped]", lost))) {
+		return false
+	}
+	text := string(line.Text)
+	if t.plain && text == "" {
+		return true
+	}
+	if t.plain {
+		text = albatrossCut(text)
+	}
+	return yield(t.message(line.Time, text))
+}
+
+// albatrossCut cuts a line where Albatross would, unless it is one that was cut
+// there.
+func albatrossCut(text string) string {
+	const mark = lines.TruncationMark
+	if len(text) <= albatrossLine || len(text) == albatrossLine+len(mark) && strings.HasSuffix(text, mark) {
+		return text
+	}
+	return text[:albatrossLine] + mark
+}
+
+func (t teller) message(at time.Time, text string) wire.Message {
+	return wire.Message{Header: wire.Header{Name: t.name}, Payload: wire.ConsoleData{Time: at, Line: text}}
 }

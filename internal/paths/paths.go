@@ -10,6 +10,9 @@
 //	  crl/               revocation lists  lock            held by the daemon that runs
 //	  fifo/NAME          consoles        state, state.imported   of Albatross 2.7
 //
+//	LOGDIR (/var/log/albatross/console)
+//	  NAME/              albatross-console, which need not be root: what unikernels wrote
+//
 // TMPDIR's names are Albatross 2.7's, so that its clients find their sockets.
 package paths
 
@@ -25,6 +28,10 @@ const (
 	DefaultTmp = "/run/albatross"
 	DefaultDB  = "/var/lib/albatross"
 )
+
+// DefaultConsoleLogs is the directory in which albatross-console keeps what unikernels
+// wrote, unless told otherwise. It is not below DefaultDB, which root alone may enter.
+const DefaultConsoleLogs = "/var/log/albatross/console"
 
 // TmpEnv names the environment variable that replaces DefaultTmp.
 const TmpEnv = "ALBATROSS_TMPDIR"

@@ -88,6 +88,9 @@ func (f *fleet) start(daemon string) {
 	if daemon == "albatrossd" {
 		cmd.Args = append(cmd.Args, "--dbdir="+filepath.Join(f.dir, "db"))
 	}
+	if daemon == "albatross-console" {
+		cmd.Args = append(cmd.Args, "--logdir="+filepath.Join(f.dir, "log", "console"))
+	}
 	log, err := os.OpenFile(f.log(daemon), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	must(f.t, err)
 	defer log.Close()

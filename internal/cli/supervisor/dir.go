@@ -23,6 +23,9 @@ func (d Dir) DB() paths.DB { return paths.DB(filepath.Join(string(d), "db")) }
 // Log returns the log of a program.
 func (d Dir) Log(program string) string { return filepath.Join(d.logs(), program+".log") }
 
+// ConsoleLogs returns the directory of what unikernels wrote.
+func (d Dir) ConsoleLogs() string { return filepath.Join(d.logs(), "console") }
+
 func (d Dir) logs() string { return filepath.Join(string(d), "log") }
 
 func (d Dir) pidFile(program string) string { return filepath.Join(string(d.Tmp()), program+".pid") }

@@ -1,8 +1,10 @@
 package clienttest
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
+	"slices"
 	"time"
 
 	"albatross/internal/api"
@@ -27,12 +29,15 @@ type Consoles struct {
 
 // Daemon returns the daemon that has c behind it.
 func (c Consoles) Daemon(old bool) Daemon {
-	return Daemon{Name: "albatross-console", Verbs: []string{api.VerbHistory}, Old: old, Behaviour: c}
+	return Daemon{Name: "albatross-console", Verbs: []string{api.VerbHistory, api.VerbConsoles}, Old: old, Behaviour: c}
 }
 
 // Answer serves one command.
 func (c Consoles) Answer(p *Peer, m wire.Message) wire.Payload {
 	if private, ok := m.Payload.(wire.Private); ok {
+		if private.Verb == api.VerbConsoles {
+			return c.all(p, m.Name, private.Body)
+		}
 		return c.history(p, m.Name, private.Body)
 	}
 	if _, ok := m.Payload.(wire.ConsoleListInactive); ok {
@@ -80,6 +85,54 @@ func (c Consoles) history(p *Peer, n vm.Name, body []byte) wire.Payload {
 		}
 	}
 	return JSON(api.History{Known: known})
+}
+
+// all answers the verb consoles. Later lines are those of the first console.
+func (c Consoles) all(p *Peer, of vm.Name, body []byte) wire.Payload {
+	var want api.ConsolesWanted
+	if err := json.Unmarshal(body, &want); err != nil {
+		return wire.Failure{Text: err.Error()}
+	}
+	type named struct {
+		Line
+		name vm.Name
+	}
+	var all []named
+	var names []vm.Name
+	for n, lines := range c.Lines {
+		if of.Contains(n) {
+			names = append(names, n)
+			for _, l := range lines {
+				all = append(all, named{l, n})
+			}
+		}
+	}
+	slices.SortFunc(names, func(a, b vm.Name) int { return cmp.Compare(a.Wire(), b.Wire()) })
+	slices.SortFunc(all, func(a, b named) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.name.Wire(), b.name.Wire()))
+	})
+	if want.Since == nil {
+		all = all[max(0, len(all)-want.Count):]
+	}
+	for _, l := range all {
+		if want.Since == nil || !l.Time.Before(*want.Since) {
+			if !p.SendAs(l.name, wire.ConsoleData{Time: l.Time, Line: l.Text}) {
+				return nil
+			}
+		}
+	}
+	if !p.Send(JSON(api.History{Known: len(names) > 0})) || !want.Follow {
+		return nil
+	}
+	for _, l := range c.Later {
+		if !p.SendAs(names[0], wire.ConsoleData{Time: l.Time, Line: l.Text}) {
+			return nil
+		}
+	}
+	if !c.Ends {
+		_, _ = io.Copy(io.Discard, p.Net)
+	}
+	return nil
 }
 
 func chosen(lines []Line, s wire.ConsoleSubscribe) []Line {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -16,10 +17,11 @@ type Line struct {
 // Ring keeps the newest lines that fit its limits. Its memory is one buffer that
 // grows with what it holds; an empty Ring has none.
 //
-//	buf   … text │ time, length, text │ time, length, text │ ti …
-//	              ▲ start                                  ▲ start + used
+//	buf   … length │ time, length, text, length │ time, length, text, length │ ti …
+//	                ▲ start                                                  ▲ start + used
 //
-// Lines lie one behind the other, around the end of the buffer where they must.
+// Lines lie one behind the other, around the end of the buffer where they must. The
+// second length leads from the newest one back to those before it.
 type Ring struct {
 	maxLines int
 	maxBytes int
@@ -30,28 +32,44 @@ type Ring struct {
 }
 
 const (
-	headSize   = 8 + 2 // the milliseconds since 1970, and the length of the text
-	firstBytes = 512   // size of a buffer at first
+	headSize   = 8 + 2        // the milliseconds since 1970, and the length of the text
+	besides    = headSize + 2 // bytes of a line besides its text
+	firstBytes = 512          // size of a buffer at first
 	maxText    = math.MaxUint16
 )
 
 // NewRing returns an empty Ring of at most maxLines lines, 1 or more, in at most
-// maxBytes bytes. A line takes 10 bytes besides its text, which is cut if it is
+// maxBytes bytes. A line takes 12 bytes besides its text, which is cut if it is
 // too long for the Ring.
 func NewRing(maxLines, maxBytes int) *Ring {
-	return &Ring{maxLines: max(maxLines, 1), maxBytes: max(maxBytes, headSize+1)}
+	return &Ring{maxLines: max(maxLines, 1), maxBytes: max(maxBytes, besides+1)}
+}
+
+// Limit sets the limits anew, as NewRing has them. The oldest lines go if there are
+// too many now.
+func (r *Ring) Limit(maxLines, maxBytes int) {
+	r.maxLines, r.maxBytes = max(maxLines, 1), max(maxBytes, besides+1)
+	for r.count > 0 && (r.count > r.maxLines || r.used > r.maxBytes) {
+		r.removeOldest()
+	}
+	if len(r.buf) > r.maxBytes {
+		r.resize(r.used)
+	}
 }
 
 // Len returns the number of lines.
 func (r *Ring) Len() int { return r.count }
+
+// Size returns how many bytes the lines have, each 12 besides its text.
+func (r *Ring) Size() int { return r.used }
 
 // Memory returns the bytes of memory that are taken.
 func (r *Ring) Memory() int { return cap(r.buf) }
 
 // Append adds a line and returns how many of the oldest ones had to go for it.
 func (r *Ring) Append(l Line) (gone int) {
-	text := l.Text[:min(len(l.Text), maxText, r.maxBytes-headSize)]
-	need := headSize + len(text)
+	text := l.Text[:min(len(l.Text), maxText, r.maxBytes-besides)]
+	need := besides + len(text)
 	for r.count > 0 && (r.count >= r.maxLines || r.used+need > r.maxBytes) {
 		r.removeOldest()
 		gone++
@@ -64,6 +82,7 @@ func (r *Ring) Append(l Line) (gone int) {
 	binary.BigEndian.PutUint16(head[8:], uint16(len(text)))
 	r.write(r.used, head[:])
 	r.write(r.used+headSize, text)
+	r.write(r.used+headSize+len(text), head[8:])
 	r.used += need
 	r.count++
 	return gone
@@ -85,10 +104,10 @@ func (r *Ring) All() iter.Seq[Line] { return r.newest(r.count) }
 // Newest returns the newest n lines, or all if there are fewer; as All.
 func (r *Ring) Newest(n int) iter.Seq[Line] { return r.newest(min(max(n, 0), r.count)) }
 
-// Since returns the lines behind the newest one that is older than t: as
-// Albatross looks for them, backwards, which matters only if the clock was set
-// back. As All.
-func (r *Ring) Since(t time.Time) iter.Seq[Line] {
+// Since returns how many lines there are behind the newest one that is older than
+// t, and whether there is one: as Albatross looks for them, backwards, which
+// matters only if the clock was set back.
+func (r *Ring) Since(t time.Time) (n int, older bool) {
 	bound := t.UnixMilli()
 	from, offset := 0, 0
 	for i := range r.count {
@@ -96,32 +115,81 @@ func (r *Ring) Since(t time.Time) iter.Seq[Line] {
 		if ms < bound {
 			from = i + 1
 		}
-		offset += headSize + length
+		offset += besides + length
 	}
-	return r.newest(r.count - from)
+	return r.count - from, from > 0
+}
+
+// Filled returns how many of the newest lines it takes to have n that are not
+// empty, or how many of these are missing if there are fewer.
+func (r *Ring) Filled(n int) (lines, missing int) {
+	filled := 0
+	r.lengths(func(_, length int) {
+		if length > 0 {
+			filled++
+		}
+	})
+	if filled <= n {
+		return r.count, n - filled
+	}
+	from := 0
+	r.lengths(func(i, length int) {
+		if length > 0 && filled > n {
+			filled--
+			from = i + 1
+		}
+	})
+	return r.count - from, 0
+}
+
+// lengths calls f with the lengths of all lines, the oldest first.
+func (r *Ring) lengths(f func(i, length int)) {
+	offset := 0
+	for i := range r.count {
+		_, length := r.head(offset)
+		f(i, length)
+		offset += besides + length
+	}
 }
 
 func (r *Ring) newest(n int) iter.Seq[Line] {
 	return func(yield func(Line) bool) {
-		offset := 0
+		offset := r.offset(n)
 		var scratch []byte
-		for i := range r.count {
+		for range n {
 			ms, length := r.head(offset)
-			if i >= r.count-n {
-				scratch = append(scratch[:0], make([]byte, length)...)
-				r.read(offset+headSize, scratch)
-				if !yield(Line{time.UnixMilli(ms).UTC(), scratch}) {
-					return
-				}
+			scratch = slices.Grow(scratch[:0], length)[:length]
+			r.read(offset+headSize, scratch)
+			if !yield(Line{time.UnixMilli(ms).UTC(), scratch}) {
+				return
 			}
-			offset += headSize + length
+			offset += besides + length
 		}
 	}
 }
 
+// offset returns where the newest n lines begin, behind the oldest one.
+func (r *Ring) offset(n int) int {
+	offset := 0
+	if n > r.count/2 {
+		for range r.count - n {
+			_, length := r.head(offset)
+			offset += besides + length
+		}
+		return offset
+	}
+	offset = r.used
+	for range n {
+		var tail [besides - headSize]byte
+		r.read(offset-len(tail), tail[:])
+		offset -= besides + int(binary.BigEndian.Uint16(tail[:]))
+	}
+	return offset
+}
+
 func (r *Ring) removeOldest() {
 	_, length := r.head(0)
-	size := headSize + length
+	size := besides + length
 	r.start = (r.start + size) % len(r.buf)
 	r.used -= size
 	r.count--
@@ -158,7 +226,11 @@ func (r *Ring) place(offset int) int {
 
 // grow makes room for need bytes, no more than maxBytes.
 func (r *Ring) grow(need int) {
-	size := min(max(2*len(r.buf), firstBytes, need), r.maxBytes)
+	r.resize(min(max(2*len(r.buf), firstBytes, need), r.maxBytes))
+}
+
+// resize has the lines in a buffer of that size.
+func (r *Ring) resize(size int) {
 	buf := make([]byte, size)
 	if r.used > 0 {
 		r.read(0, buf[:r.used])

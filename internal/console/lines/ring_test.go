@@ -18,8 +18,12 @@ type model struct {
 }
 
 func (m *model) append(l Line) (gone int) {
-	l.Text = bytes.Clone(l.Text[:min(len(l.Text), m.maxBytes-headSize)])
+	l.Text = bytes.Clone(l.Text[:min(len(l.Text), m.maxBytes-besides)])
 	m.lines = append(m.lines, l)
+	return m.trim()
+}
+
+func (m *model) trim() (gone int) {
 	for len(m.lines) > m.maxLines || m.bytes() > m.maxBytes {
 		m.lines = m.lines[1:]
 		gone++
@@ -29,7 +33,7 @@ func (m *model) append(l Line) (gone int) {
 
 func (m *model) bytes() (n int) {
 	for _, l := range m.lines {
-		n += headSize + len(l.Text)
+		n += besides + len(l.Text)
 	}
 	return n
 }
@@ -68,7 +72,7 @@ func drawTime(t *rapid.T) time.Time {
 func TestRingIsItsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		maxLines := rapid.IntRange(1, 20).Draw(t, "lines")
-		maxBytes := rapid.IntRange(headSize+1, 2000).Draw(t, "bytes")
+		maxBytes := rapid.IntRange(besides+1, 2000).Draw(t, "bytes")
 		r, m := NewRing(maxLines, maxBytes), &model{maxLines: maxLines, maxBytes: maxBytes}
 		t.Repeat(map[string]func(*rapid.T){
 			"append": func(t *rapid.T) {
@@ -83,11 +87,35 @@ func TestRingIsItsModel(t *testing.T) {
 			},
 			"since": func(t *rapid.T) {
 				at := drawTime(t)
-				same(t, "since", m.since(at), collect(r.Since(at)))
+				n, older := r.Since(at)
+				same(t, "since", m.since(at), collect(r.Newest(n)))
+				if want := len(m.since(at)) < len(m.lines); older != want {
+					t.Fatalf("there is an older line: %t, want %t", older, want)
+				}
+			},
+			"filled": func(t *rapid.T) {
+				n := rapid.IntRange(0, 25).Draw(t, "n")
+				lines, missing := r.Filled(n)
+				filled := 0
+				for _, l := range m.newest(lines) {
+					if len(l.Text) > 0 {
+						filled++
+					}
+				}
+				if filled+missing != n || missing > 0 && lines != len(m.lines) {
+					t.Fatalf("the newest %d of %d lines have %d that are not empty, and %d are said to be missing to %d", lines, len(m.lines), filled, missing, n)
+				}
 			},
 			"clear": func(t *rapid.T) {
 				r.Clear()
 				m.lines = nil
+			},
+			"limit": func(t *rapid.T) {
+				maxLines = rapid.IntRange(1, 20).Draw(t, "lines")
+				maxBytes = rapid.IntRange(besides+1, 2000).Draw(t, "bytes")
+				r.Limit(maxLines, maxBytes)
+				m.maxLines, m.maxBytes = maxLines, maxBytes
+				m.trim()
 			},
 			"release": func(t *rapid.T) {
 				r.Release()
@@ -138,33 +166,4 @@ func TestRingMemory(t *testing.T) {
 	if r.Memory() > 64<<10 {
 		t.Errorf("a full ring takes %d bytes", r.Memory())
 	}
-}
-
-func TestQueueCountsWhatIsLost(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		q := NewQueue(200)
-		spare := q.NewSpare()
-		pushed, seen := byte(0), byte(0) // texts are numbers
-		t.Repeat(map[string]func(*rapid.T){
-			"push": func(t *rapid.T) {
-				q.Push(Line{Text: append(make([]byte, rapid.IntRange(0, 60).Draw(t, "more")), pushed)})
-				pushed++
-			},
-			"take": func(t *rapid.T) {
-				lost, taken := q.Take(spare)
-				seen += byte(lost)
-				for l := range taken.All() {
-					if n := l.Text[len(l.Text)-1]; n != seen {
-						t.Fatalf("got line %d, want %d", n, seen)
-					}
-					seen++
-				}
-				spare = taken
-				if seen != pushed || !q.Empty() {
-					t.Fatalf("%d lines are missing", pushed-seen)
-				}
-			},
-			"release": func(*rapid.T) { q.Release() },
-		})
-	})
 }

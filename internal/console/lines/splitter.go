@@ -7,8 +7,7 @@ const TruncationMark = " [truncated]"
 
 // Splitter makes lines of a stream of bytes. Of a line that is longer than its
 // limit it gives the beginning and [TruncationMark], as soon as it is known to be
-// too long, so that a unikernel that never ends its line is seen as well. It
-// gives no empty lines: Albatross 2.7 has none.
+// too long, so that a unikernel that never ends its line is seen as well.
 type Splitter struct {
 	limit    int    // bytes of a line, without the mark
 	partial  []byte // the line that is not complete, at most limit bytes
@@ -28,9 +27,7 @@ func (s *Splitter) Feed(chunk []byte, emit func(line []byte)) {
 			return
 		}
 		if len(s.partial) == 0 && !s.skipping && end <= s.limit {
-			if end > 0 {
-				emit(chunk[:end]) // without a copy: what most lines are
-			}
+			emit(chunk[:end]) // without a copy: what most lines are
 		} else {
 			s.add(chunk[:end], emit)
 			s.Flush(emit)

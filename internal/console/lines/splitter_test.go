@@ -21,10 +21,11 @@ func split(limit int, chunks ...[]byte) (all []string) {
 
 // splitModel does the same in the most simple way.
 func splitModel(limit int, stream []byte) (all []string) {
-	for line := range bytes.SplitSeq(stream, []byte("\n")) {
+	for line := range bytes.Lines(stream) {
+		line = bytes.TrimSuffix(line, []byte("\n"))
 		if len(line) > limit {
 			all = append(all, string(line[:limit])+TruncationMark)
-		} else if len(line) > 0 {
+		} else {
 			all = append(all, string(line))
 		}
 	}
@@ -38,7 +39,8 @@ func TestSplitter(t *testing.T) {
 	}{
 		"lines":                   {[]string{"a\nbc\n"}, []string{"a", "bc"}},
 		"no end":                  {[]string{"a\nbc"}, []string{"a", "bc"}},
-		"empty lines":             {[]string{"\n\na\n\n"}, []string{"a"}},
+		"empty lines":             {[]string{"\n\na\n\n"}, []string{"", "", "a", ""}},
+		"empty, in pieces":        {[]string{"\n", "\n", "", "a", "\n", "\n"}, []string{"", "", "a", ""}},
 		"in pieces":               {[]string{"a", "b\nc", "\n", "d"}, []string{"ab", "c", "d"}},
 		"as long as can be":       {[]string{"12345678\n"}, []string{"12345678"}},
 		"as long, in pieces":      {[]string{"12345678", "\n"}, []string{"12345678"}},
@@ -46,7 +48,7 @@ func TestSplitter(t *testing.T) {
 		"too long, in pieces":     {[]string{"1234567", "8", "9", "x", "y\nb\n"}, []string{"12345678 [truncated]", "b"}},
 		"too long, then no more":  {[]string{"123456789"}, []string{"12345678 [truncated]"}},
 		"not text":                {[]string{"\xff\x00\r\n"}, []string{"\xff\x00\r"}},
-		"ends with what was long": {[]string{"123456789\n", "\n", "c"}, []string{"12345678 [truncated]", "c"}},
+		"ends with what was long": {[]string{"123456789\n", "\n", "c"}, []string{"12345678 [truncated]", "", "c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var chunks [][]byte
