@@ -22,28 +22,30 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func parse(args ...string) (*program, error) {
-	p := &program{interval: stats.DefaultInterval}
+	p := &program{period: stats.DefaultInterval}
 	fs := flag.NewFlagSet("test", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	p.Flags(fs)
 	return p, fs.Parse(args)
 }
 
-func TestInterval(t *testing.T) {
+func TestPeriod(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"10": 10 * time.Second, "1": time.Second, "2m": 2 * time.Minute, "100ms": 100 * time.Millisecond,
 		"0": 0, "-1": 0, "99ms": 0, "": 0, "x": 0, "1e3": 0, "-5s": 0, "99999999999": 0,
 	} {
-		p, err := parse("--interval", text)
-		if want == 0 {
-			if err == nil || !strings.Contains(err.Error(), "interval") {
-				t.Errorf("%q: %v", text, err)
+		for _, flag := range []string{"period", "interval"} {
+			p, err := parse("--"+flag, text)
+			if want == 0 {
+				if err == nil || !strings.Contains(err.Error(), flag) {
+					t.Errorf("%q: %v", text, err)
+				}
+			} else if err != nil || p.period != want {
+				t.Errorf("%q gives %v, %v", text, p.period, err)
 			}
-		} else if err != nil || p.interval != want {
-			t.Errorf("%q gives %v, %v", text, p.interval, err)
 		}
 	}
-	if p, err := parse(); err != nil || p.interval != 10*time.Second || p.tmp != paths.DefaultTmp {
+	if p, err := parse(); err != nil || p.period != 10*time.Second || p.tmp != paths.DefaultTmp {
 		t.Errorf("defaults are %+v, %v", p, err)
 	}
 }
@@ -74,17 +76,29 @@ func TestRun(t *testing.T) {
 }
 
 func TestRunRefuses(t *testing.T) {
-	for want, tmp := range map[string]string{
-		"choose a shorter one":   "/" + strings.Repeat("x", 120),
-		"directory of sockets: ": "/proc/1/no",
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	tmp := testutil.TempDirShort(t)
+	for want, args := range map[string][]string{
+		"choose a shorter one":        {"--tmpdir", "/" + strings.Repeat("x", 120)},
+		"directory of sockets: ":      {"--tmpdir", "/proc/1/no"},
+		"choose another address":      {"--metrics", taken.Addr().String()},
+		"--influx: ":                  {"--influx", ":8094"},
+		"--influx-url is missing":     {"--influx-db", "x"},
+		"no URL of a database":        {"--influx-url", "127.0.0.1:8086", "--influx-db", "x"},
+		"either a database":           {"--influx-url", "http://127.0.0.1:8086"},
+		"--influx-token: open /no/no": {"--influx-url", "http://127.0.0.1:8086", "--influx-db", "x", "--influx-token", "@/no/no"},
 	} {
-		p, err := parse("--tmpdir", tmp)
+		p, err := parse(append([]string{"--tmpdir", tmp}, args...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		err = p.Run(context.Background(), slog.New(slog.DiscardHandler))
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want an error with %q", tmp, err, want)
+			t.Errorf("%v: %v, want an error with %q", args, err, want)
 		}
 	}
 }

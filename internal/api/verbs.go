@@ -17,6 +17,7 @@ const (
 	VerbAudit    = "audit"        // AuditWanted; answered like events, with a line of the audit log in each frame; with Verify by an AuditReport
 	VerbCheck    = "check"        // no body; answered by Check
 	VerbHistory  = "history"      // Wanted; albatross-console sends the lines as console data, then History
+	VerbConsoles = "consoles"     // ConsolesWanted; the message's name is a path; answered like history, and then by what comes if it is followed
 )
 
 // Hello introduces a client.
@@ -127,8 +128,16 @@ type Wanted struct {
 	Count int        `json:"count,omitempty"`
 }
 
-// History ends the lines that VerbHistory asked for.
+// ConsolesWanted says which lines of all consoles at and below a path are wanted,
+// merged by their times: those since a time, or else the last Count of all.
+type ConsolesWanted struct {
+	Since  *time.Time `json:"since,omitempty"`  // UTC
+	Count  int        `json:"count,omitempty"`  // at most 100,000
+	Follow bool       `json:"follow,omitempty"` // go on with what comes
+}
+
+// History ends the lines that VerbHistory or VerbConsoles asked for.
 type History struct {
-	Known bool `json:"known"`          // the console exists
-	Lost  int  `json:"lost,omitempty"` // lines that did not fit into the answer
+	Known bool `json:"known"`          // the console exists, or some of those below the path
+	Lost  int  `json:"lost,omitempty"` // lines that are missing behind those that were sent
 }

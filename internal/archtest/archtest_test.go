@@ -119,9 +119,12 @@ func TestEndpointHasNoPowers(t *testing.T) {
 	}
 }
 
+// TestPrivilegedProgramsDoNotSpeakHTTP lets only one daemon do so: albatross-stats
+// shows metrics to Prometheus and writes to InfluxDB, and may do nothing else; what
+// it samples is handed to it.
 func TestPrivilegedProgramsDoNotSpeakHTTP(t *testing.T) {
 	all := packages(t)
-	for _, name := range []string{"albatrossd", "albatross-keeper", "albatross-hvt", "albatross-spt", "albatross-console", "albatross-stats"} {
+	for _, name := range []string{"albatrossd", "albatross-keeper", "albatross-hvt", "albatross-spt", "albatross-console"} {
 		p, ok := all[module+"cmd/"+name]
 		if !ok {
 			t.Errorf("there is no program %s", name)
@@ -130,6 +133,28 @@ func TestPrivilegedProgramsDoNotSpeakHTTP(t *testing.T) {
 			if d == "net/http" || d == "github.com/spf13/cobra" {
 				t.Errorf("%s links %s", name, d)
 			}
+		}
+	}
+}
+
+// TestStatisticsHaveNoPowers keeps what speaks HTTP from what acts on the host.
+func TestStatisticsHaveNoPowers(t *testing.T) {
+	p, ok := packages(t)[module+"cmd/albatross-stats"]
+	if !ok {
+		t.Fatal("there is no program albatross-stats")
+	}
+	forbidden := []string{"os/exec", "github.com/spf13/cobra"}
+	for _, name := range []string{"host", "vmmd", "store", "client", "cli", "keeper", "block", "image", "cgroup", "hostnet", "kvm", "spt", "audit", "pki"} {
+		forbidden = append(forbidden, module+"internal/"+name)
+	}
+	for _, d := range p.Deps {
+		if slices.Contains(forbidden, d) {
+			t.Errorf("albatross-stats links %s", d)
+		}
+	}
+	for _, part := range []string{"stats", "stats/sample"} {
+		if slices.Contains(packages(t)[module+"internal/"+part].Deps, "net/http") {
+			t.Errorf("%s links net/http, which stats/prom and stats/influx are for", part)
 		}
 	}
 }
@@ -149,7 +174,9 @@ func TestImporters(t *testing.T) {
 		module + "internal/events":            {"internal/host", "internal/vmmd"},
 		module + "internal/audit":             {"internal/vmmd", "internal/cli"},
 		module + "internal/stats":             {"cmd/albatross-stats"},
-		module + "internal/stats/sample":      {"internal/stats"},
+		module + "internal/stats/sample":      {"internal/stats", "internal/stats/prom", "internal/stats/influx", "cmd/albatross-stats"},
+		module + "internal/stats/prom":        {"cmd/albatross-stats"},
+		module + "internal/stats/influx":      {"cmd/albatross-stats"},
 		module + "internal/host":              {"internal/vmmd"},
 		module + "internal/vmmd":              {"cmd/albatrossd"},
 		module + "internal/console":           {"cmd/albatross-console"},

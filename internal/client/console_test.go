@@ -63,6 +63,54 @@ func TestHistory(t *testing.T) {
 	})
 }
 
+// TestConsoles reads those below a path, merged by time, and follows them.
+func TestConsoles(t *testing.T) {
+	consoles := clienttest.Consoles{
+		Lines: map[vm.Name][]clienttest.Line{
+			name(t, "a.x"): someLines("one", "three"), name(t, "a.b.y"): someLines("two"), name(t, "z"): someLines("other"),
+		},
+		Later: someLines("later"),
+	}
+	path := vm.MakePath("a")
+	eras(t, func(t *testing.T, old bool) {
+		c := withConsoles(t, consoles, old)
+		var got []string
+		each := func(l client.Line) error {
+			got = append(got, l.Name.String()+" "+l.Text)
+			return nil
+		}
+		known, err := c.Consoles(t.Context(), path, api.ConsolesWanted{Count: 2}, each)
+		if old {
+			check(t, err, nil, api.Unavailable, "several consoles", "")
+			return
+		}
+		if err != nil || !known {
+			t.Errorf("Consoles: known %t, %v", known, err)
+		}
+		if diff := cmp.Diff([]string{"a.x one", "a.x three"}, got); diff != "" {
+			t.Error(diff)
+		}
+		if known, err := c.Consoles(t.Context(), vm.MakePath("b"), api.ConsolesWanted{Count: 2}, each); known || err != nil {
+			t.Errorf("of nobody: known %t, %v", known, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		got = nil
+		known, err = c.Consoles(ctx, path, api.ConsolesWanted{Count: 1, Follow: true}, func(l client.Line) error {
+			if l.Text == "later" {
+				cancel()
+			}
+			return each(l)
+		})
+		if err != nil || !known {
+			t.Errorf("followed: known %t, %v", known, err)
+		}
+		if diff := cmp.Diff([]string{"a.x three", "a.b.y later"}, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 // TestHistoryOfASilentConsole ends because nothing comes.
 func TestHistoryOfASilentConsole(t *testing.T) {
 	c := withConsoles(t, clienttest.Consoles{}, false)

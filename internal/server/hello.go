@@ -16,6 +16,8 @@ const maxLogged = 64
 // private answers a hello and refuses verbs that the daemon does not know.
 func (c *Conn) private(h wire.Header, p wire.Private, first bool) error {
 	switch {
+	case p.Verb == api.VerbMetrics && c.opts.Metrics != nil:
+		return c.tellMetrics(h)
 	case p.Verb != api.VerbHello:
 		return c.Fail(h, c.opts.unknown(p.Verb))
 	case !first:
@@ -48,7 +50,13 @@ func shorten(s string) string {
 }
 
 // verbs returns all verbs that are answered.
-func (o *Options) verbs() []string { return append([]string{api.VerbHello}, o.Verbs...) }
+func (o *Options) verbs() []string {
+	all := append([]string{api.VerbHello}, o.Verbs...)
+	if o.Metrics != nil {
+		all = append(all, api.VerbMetrics)
+	}
+	return all
+}
 
 // knows reports whether a verb is for the handler.
 func (o *Options) knows(verb string) bool { return slices.Contains(o.Verbs, verb) }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"albatross/internal/api"
+	"albatross/internal/metrics"
 	"albatross/internal/wire"
 )
 
@@ -29,6 +31,15 @@ type Options struct {
 	IdleTimeout  time.Duration // how long a client may be silent between messages. 0: DefaultIdleTimeout; negative: for ever
 	StallTimeout time.Duration // how long one may stand still within a message. 0: DefaultStallTimeout
 	Grace        time.Duration // how long Serve waits for handlers at the end. 0: DefaultGrace
+
+	// Metrics completes what the verb "metrics" is answered with; nil: the verb is
+	// not known.
+	Metrics func(*api.Metrics)
+	// Connections counts those of this server; nil: it has a counter of its own,
+	// which Metrics finds as [api.ConnUnix].
+	Connections *metrics.Connections
+
+	started time.Time
 }
 
 func (o Options) withDefaults() *Options {
@@ -37,6 +48,7 @@ func (o Options) withDefaults() *Options {
 	setDefault(&o.IdleTimeout, DefaultIdleTimeout)
 	setDefault(&o.StallTimeout, DefaultStallTimeout)
 	setDefault(&o.Grace, DefaultGrace)
+	o.beginCounting()
 	return &o
 }
 
@@ -197,6 +209,7 @@ func (s *server) handle(ctx context.Context, uc *net.UnixConn) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, c.link.stop)()
+	defer s.opts.Connections.Open()()
 	c.log.Debug("connected")
 	level, text := verdict(s.handler.Handle(ctx, c))
 	c.log.Log(ctx, level, "connection ended", "reason", text)

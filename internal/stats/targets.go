@@ -1,7 +1,13 @@
 package stats
 
 import (
+	"errors"
+	"sync"
+	"syscall"
+	"time"
+
 	"albatross/internal/api"
+	"albatross/internal/linux"
 	"albatross/internal/stats/sample"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
@@ -24,18 +30,22 @@ const (
 	textUnexpected = "unexpected command"
 )
 
-// target is what is sampled under a name. It does not change.
+// target is what is sampled under a name.
 type target struct {
-	name    vm.Name
-	process sample.Process
-	taps    []wire.Tap
+	name vm.Name
+	taps []wire.Tap
+
+	mu      sync.Mutex      // guards what follows
+	process *sample.Process // nil: it is closed
+	last    sample.Sample
+	at      time.Time // when last was taken; zero: never
 }
 
 // command obeys an add or remove, and returns the sentence that answers it.
 func (d *Daemon) command(m wire.Message) (string, error) {
 	switch command := m.Payload.(type) {
 	case wire.StatsAdd:
-		return textAdded, d.add(m.Name, command)
+		return textAdded, d.add(m.Name, command.PID, command.Taps, nil)
 	case wire.StatsRemove:
 		d.remove(m.Name)
 		return textRemoved, nil
@@ -45,27 +55,58 @@ func (d *Daemon) command(m wire.Message) (string, error) {
 	return "", api.Errorf(api.Invalid, textUnexpected)
 }
 
-// add begins to sample a process. It takes the place of what has the name. A
-// process that cannot be found is no error: it may have ended meanwhile.
-func (d *Daemon) add(n vm.Name, add wire.StatsAdd) error {
-	process, err := sample.Find(add.PID)
+// add begins to sample a process, which is known by its number and, if some were
+// handed over, by descriptors. It takes the place of what has the name. A process
+// that cannot be found is no error: it may have ended meanwhile.
+func (d *Daemon) add(n vm.Name, pid int, taps []wire.Tap, handed map[string]*linux.FD) error {
+	descriptors := len(handed)
+	process, err := sample.Adopt(new(sample.Buffer), pid, handed)
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return api.Errorf(api.Resource, "no descriptors are left to sample %s with: %w", n, err).
+			Hinted("let albatross-stats have more (ulimit -n, LimitNOFILE=)")
+	}
 	if err != nil {
 		d.log.Info("not added: its process has ended, or /proc hides it (hidepid)", "name", n, "error", err)
 		d.remove(n)
 		return nil
 	}
-	t := &target{name: n, process: process, taps: usable(add.Taps)}
-	if lost := len(add.Taps) - len(t.taps); lost > 0 {
+	t := &target{name: n, process: process, taps: usable(taps)}
+	if lost := len(taps) - len(t.taps); lost > 0 {
 		d.log.Warn("some network interfaces cannot be sampled", "name", n, "interfaces", lost)
 	}
+	if err := d.put(t); err != nil {
+		t.close()
+		return err
+	}
+	d.log.Debug("added", "name", n, "process", process, "descriptors", descriptors)
+	return nil
+}
+
+// put enters a target into the table.
+func (d *Daemon) put(t *target) error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if _, replaced := d.targets[n]; !replaced && len(d.targets) == maxTargets {
+	former := d.targets[t.name]
+	if former == nil && len(d.targets) >= maxTargets {
+		d.mu.Unlock()
 		return api.Errorf(api.Resource, "there are %d processes to sample, no more are possible", maxTargets)
 	}
-	d.targets[n] = t
-	d.log.Debug("added", "name", n, "process", process)
+	d.targets[t.name] = t
+	d.mu.Unlock()
+	former.close()
 	return nil
+}
+
+// close ends the sampling of a target, which may be nil.
+func (t *target) close() {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.process != nil {
+		_ = t.process.Close() // its files were only read
+		t.process = nil
+	}
 }
 
 // usable returns those of taps that can exist.
@@ -81,9 +122,11 @@ func usable(taps []wire.Tap) (good []wire.Tap) {
 // remove ends the sampling of what has the name, if anything has.
 func (d *Daemon) remove(n vm.Name) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if _, ok := d.targets[n]; ok {
-		delete(d.targets, n)
+	t := d.targets[n]
+	delete(d.targets, n)
+	d.mu.Unlock()
+	if t != nil {
+		t.close()
 		d.log.Debug("removed", "name", n)
 	}
 }
@@ -91,26 +134,9 @@ func (d *Daemon) remove(n vm.Name) {
 // forget removes t, but not what has taken its place.
 func (d *Daemon) forget(t *target) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	if d.targets[t.name] == t {
 		delete(d.targets, t.name)
 	}
-}
-
-// sample returns what the target has used. links must have been read before: if
-// its process is alive after that, its taps were its own, not those of another
-// one that got their names.
-func (t *target) sample(links map[string]vm.Interface) (vm.Stats, error) {
-	usage, memory, err := t.process.Usage()
-	if err != nil {
-		return vm.Stats{}, err
-	}
-	s := vm.Stats{Rusage: usage, Memory: &memory}
-	for _, tap := range t.taps {
-		if i, ok := links[tap.Tap]; ok {
-			i.Name = tap.Interface
-			s.Interfaces = append(s.Interfaces, i)
-		}
-	}
-	return s, nil
+	d.mu.Unlock()
+	t.close()
 }

@@ -2,7 +2,6 @@ package stats
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -16,12 +15,18 @@ import (
 func (d *Daemon) run(ctx context.Context) {
 	t := time.NewTicker(d.interval)
 	defer t.Stop()
+	var readings []sample.Reading
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
+			began := time.Now()
 			d.tick()
+			if d.Push != nil {
+				readings = d.Readings(readings[:0], time.Since(began))
+				d.Push(readings)
+			}
 		}
 	}
 }
@@ -29,66 +34,57 @@ func (d *Daemon) run(ctx context.Context) {
 // tick hands each subscriber one sample of everything that it subscribes to, and
 // forgets targets whose process has ended.
 func (d *Daemon) tick() {
-	d.mu.Lock()
-	targets := slices.Collect(maps.Values(d.targets))
-	subscribers := slices.Collect(maps.Values(d.subscribers))
-	d.mu.Unlock()
-
-	links := d.links(targets, subscribers)
-	batches := map[*subscriber][]wire.Message{}
-	for _, t := range targets {
-		watchers := t.watchers(subscribers)
-		if len(watchers) == 0 {
-			d.judge(t, t.process.Alive())
-			continue
-		}
-		stats, err := t.sample(links)
-		if d.judge(t, err); err != nil {
-			continue
-		}
-		payload := wire.StatsData{Stats: stats}
-		for _, s := range watchers {
-			batches[s] = append(batches[s], s.message(t.name, payload))
-		}
+	began := time.Now()
+	watched, unwatched, subscribers := d.divide()
+	d.round(watched, 0)
+	if d.Push == nil { // which looks at all of them
+		d.check(unwatched)
 	}
-	for s, batch := range batches {
+	for s, batch := range batches(watched, subscribers, began) {
 		s.offer(batch)
 	}
 }
 
-// judge tells the log of a failure, and forgets the target if it is gone.
-func (d *Daemon) judge(t *target, err error) {
-	switch {
-	case err == nil:
-	case errors.Is(err, sample.ErrGone):
-		d.log.Info("the process has ended", "name", t.name, "process", t.process)
-		d.forget(t)
-	default:
-		d.log.Warn("cannot be sampled", "name", t.name, "error", err)
-	}
-}
-
-// links returns the host's network interfaces, or nil if nobody wants to know.
-func (d *Daemon) links(targets []*target, subscribers []*subscriber) map[string]vm.Interface {
-	wanted := func(t *target) bool { return len(t.taps) > 0 && len(t.watchers(subscribers)) > 0 }
-	if !slices.ContainsFunc(targets, wanted) {
-		return nil
-	}
-	links, err := sample.Links()
-	if err != nil {
-		d.log.Warn("network interfaces cannot be sampled", "error", err)
-	}
-	return links
-}
-
-// watchers returns those who subscribe to t.
-func (t *target) watchers(all []*subscriber) (watchers []*subscriber) {
-	for _, s := range all {
-		if s.name.Contains(t.name) {
-			watchers = append(watchers, s)
+// divide returns those targets that somebody subscribes to and the others, and
+// all subscribers.
+func (d *Daemon) divide() (watched, unwatched []*target, subscribers []*subscriber) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	subscribers = slices.Collect(maps.Values(d.subscribers))
+	for _, t := range d.targets {
+		if slices.ContainsFunc(subscribers, func(s *subscriber) bool { return s.name.Contains(t.name) }) {
+			watched = append(watched, t)
+		} else {
+			unwatched = append(unwatched, t)
 		}
 	}
-	return watchers
+	return watched, unwatched, subscribers
+}
+
+// batches makes messages of the samples that were taken since a time.
+func batches(targets []*target, subscribers []*subscriber, since time.Time) map[*subscriber][]wire.Message {
+	all := map[*subscriber][]wire.Message{}
+	for _, t := range targets {
+		payload, ok := t.payload(since)
+		if !ok {
+			continue
+		}
+		for _, s := range subscribers {
+			if s.name.Contains(t.name) {
+				all[s] = append(all[s], s.message(t.name, payload))
+			}
+		}
+	}
+	return all
+}
+
+func (t *target) payload(since time.Time) (wire.StatsData, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.process == nil || t.at.Before(since) {
+		return wire.StatsData{}, false
+	}
+	return wire.StatsData{Stats: t.last.Stats()}, true
 }
 
 // message returns what tells s of a sample. A stream has 0 for the sequence, and

@@ -2,12 +2,15 @@ package stats
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"albatross/internal/api"
+	"albatross/internal/version"
 	"albatross/internal/wire"
 )
 
@@ -18,15 +21,21 @@ const (
 	lastRetry  = 5 * time.Second
 )
 
-// errRefused says that albatrossd does not want to talk about statistics.
-var errRefused = errors.New("albatrossd gave an unexpected answer")
+// Reasons why a conversation did not begin.
+var (
+	errRefused = errors.New("albatrossd gave an unexpected answer")
+	errHello   = errors.New("it does not know hello") // Albatross 2.7's closes the connection
+)
 
 // followVMMD keeps a connection to albatrossd until ctx ends. The log is told
 // once of failures in a row.
 func (d *Daemon) followVMMD(ctx context.Context) {
 	pause, level := firstRetry, d.log.Warn
 	for {
-		began, err := d.attendVMMD(ctx)
+		began, err := d.attendVMMD(ctx, (*vmmd).handOver)
+		if errors.Is(err, errHello) && ctx.Err() == nil {
+			began, err = d.attendVMMD(ctx, (*vmmd).initial)
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -48,7 +57,7 @@ func (d *Daemon) followVMMD(ctx context.Context) {
 
 // attendVMMD connects to albatrossd and obeys it until the connection ends, and
 // returns why it did. began is true if albatrossd had agreed.
-func (d *Daemon) attendVMMD(ctx context.Context) (began bool, err error) {
+func (d *Daemon) attendVMMD(ctx context.Context, begin func(*vmmd) error) (began bool, err error) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", d.tmp.VMMD())
 	if err != nil {
@@ -56,40 +65,107 @@ func (d *Daemon) attendVMMD(ctx context.Context) (began bool, err error) {
 	}
 	defer func() { _ = conn.Close() }() // what had to be sent was
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	v := &vmmd{conn: conn, reader: wire.NewReader(conn), writer: wire.NewWriter(conn)}
-	if err := v.begin(); err != nil {
+	v := newVMMD(conn.(*net.UnixConn))
+	defer func() { err = errors.Join(err, v.rights.close()) }()
+	if err := begin(v); err != nil {
 		return false, err
 	}
-	d.log.Info("connected to albatrossd", "socket", d.tmp.VMMD())
+	d.log.Info("connected to albatrossd", "socket", d.tmp.VMMD(), "descriptors", v.hands)
 	return true, v.obey(d)
 }
 
 // vmmd is a connection to albatrossd.
 type vmmd struct {
 	conn   net.Conn
+	rights *rights
 	reader *wire.Reader
 	writer *wire.Writer
+	hands  bool // it hands descriptors over
 }
 
-// begin says that commands are welcome.
-func (v *vmmd) begin() error {
-	if err := v.write(wire.Message{Payload: wire.StatsInitial{}}); err != nil {
-		return err
-	}
-	if err := v.conn.SetReadDeadline(time.Now().Add(vmmdTime)); err != nil {
-		return err
-	}
-	m, err := v.reader.Next()
+func newVMMD(conn *net.UnixConn) *vmmd {
+	r := &rights{conn: conn}
+	return &vmmd{conn: conn, rights: r, reader: wire.NewReader(r), writer: wire.NewWriter(conn)}
+}
+
+// initial says that commands are welcome, as Albatross 2.7 has it.
+func (v *vmmd) initial() error {
+	p, err := v.ask(wire.StatsInitial{})
 	if err != nil {
 		return err
 	}
-	switch p := m.Payload.(type) {
-	case wire.ReplyEmpty:
-		return v.conn.SetReadDeadline(time.Time{}) // it may be long until a unikernel starts
+	if _, ok := p.(wire.ReplyEmpty); !ok {
+		return refused(p)
+	}
+	return v.conn.SetReadDeadline(time.Time{}) // it may be long until a unikernel starts
+}
+
+// handOver asks for descriptors too, where albatrossd has them to give.
+func (v *vmmd) handOver() error {
+	verbs, err := v.hello()
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(verbs, api.VerbHandover) {
+		return v.initial()
+	}
+	body, err := json.Marshal(api.HandoverWanted{Descriptors: descriptors()})
+	if err != nil {
+		return err
+	}
+	p, err := v.ask(wire.Private{Verb: api.VerbHandover, Body: body})
+	if err != nil {
+		return err
+	}
+	if _, ok := p.(wire.ReplyPrivate); !ok {
+		return refused(p)
+	}
+	v.hands = true
+	return v.conn.SetReadDeadline(time.Time{})
+}
+
+// hello returns the verbs that albatrossd knows.
+func (v *vmmd) hello() ([]string, error) {
+	hello, err := json.Marshal(api.Hello{Client: "albatross-stats", Version: version.Version})
+	if err != nil {
+		return nil, err
+	}
+	p, err := v.ask(wire.Private{Verb: api.VerbHello, Body: hello})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errHello, err)
+	}
+	reply, ok := p.(wire.ReplyPrivate)
+	if !ok {
+		return nil, fmt.Errorf("%w: %w", errHello, refused(p))
+	}
+	var welcome api.Welcome
+	if err := json.Unmarshal(reply.Body, &welcome); err != nil {
+		return nil, fmt.Errorf("%w: welcome: %w", errRefused, err)
+	}
+	return welcome.Verbs, nil
+}
+
+// ask sends a command and returns the answer.
+func (v *vmmd) ask(command wire.Command) (wire.Payload, error) {
+	if err := v.write(wire.Message{Payload: command}); err != nil {
+		return nil, err
+	}
+	if err := v.conn.SetReadDeadline(time.Now().Add(vmmdTime)); err != nil {
+		return nil, err
+	}
+	m, err := v.reader.Next()
+	return m.Payload, err
+}
+
+// refused makes an error of an answer.
+func refused(p wire.Payload) error {
+	switch p := p.(type) {
 	case wire.Failure:
 		return fmt.Errorf("%w: %s", errRefused, p.Text)
+	case wire.Problem:
+		return fmt.Errorf("%w: %s", errRefused, p.Sentence)
 	}
-	return fmt.Errorf("%w: %T", errRefused, m.Payload)
+	return fmt.Errorf("%w: %T", errRefused, p)
 }
 
 // obey answers commands until the connection ends.
@@ -99,16 +175,41 @@ func (v *vmmd) obey(d *Daemon) error {
 		if err != nil {
 			return err
 		}
-		text, refused := d.command(m)
+		text, err := v.command(d, m)
+		if errors.Is(err, errRefused) {
+			return err
+		}
 		reply := wire.Message{Header: m.Header, Payload: wire.ReplyText{Text: text}}
-		if refused != nil {
-			reply.Payload = wire.Failure{Text: api.AsError(refused).Sentence}
-			d.log.Warn("refused what albatrossd asked for", "name", m.Name, "error", refused)
+		if err != nil {
+			reply.Payload = wire.Failure{Text: api.AsError(err).Sentence}
+			d.log.Warn("refused what albatrossd asked for", "name", m.Name, "error", err)
 		}
 		if err := v.write(reply); err != nil {
 			return err
 		}
 	}
+}
+
+// command obeys one command. An error that matches errRefused says that the
+// connection makes no sense any more.
+func (v *vmmd) command(d *Daemon, m wire.Message) (string, error) {
+	p, ok := m.Payload.(wire.Private)
+	if !ok || !v.hands || p.Verb != api.VerbHandover {
+		return d.command(m)
+	}
+	var told api.Handover
+	if err := json.Unmarshal(p.Body, &told); err != nil {
+		return "", fmt.Errorf("%w: handover: %w", errRefused, err)
+	}
+	handed, err := v.rights.take(told.Files)
+	if err != nil {
+		return "", fmt.Errorf("%w: handover: %w", errRefused, err)
+	}
+	var taps []wire.Tap
+	for _, t := range told.Taps {
+		taps = append(taps, wire.Tap{Interface: t.Interface, Tap: t.Tap})
+	}
+	return textAdded, d.add(m.Name, told.PID, taps, handed)
 }
 
 func (v *vmmd) write(m wire.Message) error {

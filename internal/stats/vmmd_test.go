@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"albatross/internal/api"
 	"albatross/internal/wire"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,8 +23,8 @@ func (r *rig) albatrossd() *net.UnixListener {
 	return l
 }
 
-// accept waits for the daemon and answers what it begins with.
-func (r *rig) accept(l *net.UnixListener, answer wire.Payload) *client {
+// meet waits for the daemon, which begins with a hello.
+func (r *rig) meet(l *net.UnixListener) (*client, wire.Message) {
 	r.t.Helper()
 	if err := l.SetDeadline(time.Now().Add(patience)); err != nil {
 		r.t.Fatal(err)
@@ -33,7 +34,21 @@ func (r *rig) accept(l *net.UnixListener, answer wire.Payload) *client {
 		r.t.Fatal(err)
 	}
 	c := newClient(r.t, conn)
-	m := c.next()
+	return c, c.next()
+}
+
+// accept plays an albatrossd of Albatross 2.7: it closes the connection that
+// begins with a hello, and answers what the next one begins with.
+func (r *rig) accept(l *net.UnixListener, answer wire.Payload) *client {
+	r.t.Helper()
+	c, m := r.meet(l)
+	if p, ok := m.Payload.(wire.Private); !ok || p.Verb != api.VerbHello {
+		r.t.Fatalf("it begins with %+v", m)
+	}
+	if err := c.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+	c, m = r.meet(l)
 	if diff := cmp.Diff(wire.Message{Payload: wire.StatsInitial{}}, m, sameName); diff != "" {
 		r.t.Fatal(diff)
 	}
@@ -103,12 +118,7 @@ func TestEndsWhileConnected(t *testing.T) {
 
 	r = start(t)
 	l := r.albatrossd()
-	conn, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	silent := newClient(t, conn)
-	silent.next()
+	silent, _ := r.meet(l)
 	r.stop()
 	silent.expectEnd()
 }

@@ -16,6 +16,7 @@ import (
 	"albatross/internal/api"
 	"albatross/internal/audit"
 	"albatross/internal/host"
+	"albatross/internal/metrics"
 	"albatross/internal/pki"
 	"albatross/internal/revoked"
 	"albatross/internal/server"
@@ -32,6 +33,8 @@ type afar struct {
 	lists   *revoked.Lists
 	audit   *audit.Log
 	news    chan struct{} // has an element if a revocation list came
+
+	connections metrics.Connections // of the endpoint, one for each client
 }
 
 // Times of afar.
@@ -113,7 +116,7 @@ func (a *afar) close() error {
 func (a *afar) serve(ctx context.Context, h *RemoteHandler) error {
 	return together(ctx,
 		func(ctx context.Context) error {
-			opts := server.Options{Daemon: "albatrossd", Verbs: RemoteVerbs, Grace: grace, IdleTimeout: introduceLimit}
+			opts := server.Options{Daemon: "albatrossd", Verbs: RemoteVerbs, Grace: grace, IdleTimeout: introduceLimit, Connections: &a.connections}
 			return server.Serve(ctx, a.log, a.socket, opts, h)
 		},
 		func(ctx context.Context) error { a.watchLists(ctx); return nil },
@@ -125,13 +128,17 @@ func (a *afar) serve(ctx context.Context, h *RemoteHandler) error {
 func (a *afar) watchLists(ctx context.Context) {
 	look := time.NewTicker(listsPause)
 	defer look.Stop()
+	pending := false // something is to be destroyed and could not be
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-a.news:
-			a.destroyRevoked(ctx)
+			pending = !a.destroyRevoked(ctx)
 		case <-look.C:
+			if pending {
+				pending = !a.destroyRevoked(ctx)
+			}
 			news, err := a.lists.Refresh()
 			if err != nil {
 				a.log.Warn("cannot look for revocation lists", "error", err)
@@ -143,19 +150,24 @@ func (a *afar) watchLists(ctx context.Context) {
 	}
 }
 
-// destroyRevoked stops what was created by certificates that are revoked.
-func (a *afar) destroyRevoked(ctx context.Context) {
+// destroyRevoked stops what was created by certificates that are revoked. It reports
+// whether all of that is gone: else it is to be called again.
+func (a *afar) destroyRevoked(ctx context.Context) bool {
 	if !a.destroy {
-		return
+		return true
 	}
 	set := a.lists.Set()
 	names, err := a.host.DestroyRevoked(ctx, func(chain []pki.Link) bool {
 		_, gone := set.Revoked(chain)
 		return gone
 	})
-	if len(names) > 0 || err != nil {
-		a.log.Info("destroyed what was created by revoked certificates", "unikernels", names, "error", err)
+	if len(names) > 0 {
+		a.log.Info("destroyed what was created by revoked certificates", "unikernels", names)
 	}
+	if err != nil && ctx.Err() == nil {
+		a.log.Warn("cannot destroy what was created by revoked certificates, and will try again", "error", err)
+	}
+	return err == nil
 }
 
 // together runs functions until all have returned. The first that fails, or that

@@ -96,7 +96,7 @@ func (p *Program) Run(ctx context.Context, log *slog.Logger) (err error) {
 func (p *Program) serve(ctx context.Context, log *slog.Logger, l *net.UnixListener, h *host.Host, far *afar, cfg host.Config) error {
 	handler := &Handler{Host: h, MaxImage: cfg.MaxImage}
 	here := func(ctx context.Context) error {
-		return server.Serve(ctx, log, l, server.Options{Daemon: "albatrossd", Verbs: Verbs, Grace: grace}, handler)
+		return server.Serve(ctx, log, l, server.Options{Daemon: "albatrossd", Verbs: Verbs, Grace: grace, Metrics: handler.metrics}, handler)
 	}
 	if far == nil {
 		return here(ctx)

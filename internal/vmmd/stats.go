@@ -10,10 +10,18 @@ import (
 // stats serves the statistics daemon: it is told of every process that runs, and
 // answers each time. The connection lasts until it ends it.
 func (x *exchange) stats(m wire.Message) (wire.Payload, error) {
+	return nil, x.tellChanges(m.Header, wire.ReplyEmpty{}, func(h wire.Header, c host.Change) error {
+		return x.conn.Reply(h, statsCommand(c))
+	})
+}
+
+// tellChanges answers, and then tells of what runs and of all changes, until the
+// client ends the connection.
+func (x *exchange) tellChanges(h wire.Header, answer wire.Payload, tell func(wire.Header, host.Change) error) error {
 	watch := x.host.Watch()
 	defer watch.Close()
-	if err := x.conn.Reply(m.Header, wire.ReplyEmpty{}); err != nil {
-		return nil, &brokenError{err}
+	if err := x.conn.Reply(h, answer); err != nil {
+		return &brokenError{err}
 	}
 	x.conn.SetIdleTimeout(-1)
 	gone := make(chan struct{})
@@ -23,20 +31,20 @@ func (x *exchange) stats(m wire.Message) (wire.Payload, error) {
 		x.conn.Stop()
 		<-gone
 	}()
-	for h := m.Header; ; {
+	for {
 		for _, c := range watch.Take() {
 			h.Sequence++
 			h.Name = c.Name
-			if err := x.conn.Reply(h, statsCommand(c)); err != nil {
-				return nil, &brokenError{err}
+			if err := tell(h, c); err != nil {
+				return &brokenError{err}
 			}
 		}
 		select {
 		case <-watch.Ready():
 		case err := <-answers:
-			return nil, &brokenError{err}
+			return &brokenError{err}
 		case <-x.ctx.Done():
-			return nil, &brokenError{x.ctx.Err()}
+			return &brokenError{x.ctx.Err()}
 		}
 	}
 }
@@ -55,6 +63,8 @@ func (x *exchange) readAnswers(answers chan<- error, gone chan<- struct{}) {
 		case wire.Success:
 		case wire.Failure:
 			x.conn.Log().Warn("statistics refused", "unikernel", m.Name, "error", p.Text)
+		case wire.Problem:
+			x.conn.Log().Warn("statistics refused", "unikernel", m.Name, "error", p.Sentence)
 		default:
 			answers <- errors.New("the statistics daemon sent something that is no answer")
 			return

@@ -24,7 +24,7 @@ import (
 )
 
 // Verbs are the private commands that [Handler] answers.
-var Verbs = []string{api.VerbState, api.VerbShutdown, api.VerbExport, api.VerbCheck, api.VerbEvents, api.VerbAudit, api.VerbPin, pki.VerbCRL}
+var Verbs = []string{api.VerbState, api.VerbShutdown, api.VerbExport, api.VerbCheck, api.VerbEvents, api.VerbAudit, api.VerbPin, pki.VerbCRL, api.VerbHandover}
 
 // Handler answers the commands of one daemon.
 type Handler struct {
@@ -240,6 +240,8 @@ func (x *exchange) private(m wire.Message, p wire.Private) (wire.Payload, error)
 		return nil, x.events(m.Header, p.Body)
 	case api.VerbAudit:
 		return x.audit(m.Header, p.Body)
+	case api.VerbHandover:
+		return x.handover(m.Header, p.Body)
 	case api.VerbShutdown:
 		stopped, err := x.host.Shutdown(x.ctx)
 		if err != nil {

@@ -84,7 +84,7 @@ func startWith(t *testing.T, prepare func(*rig, *Handler)) *rig {
 	d.host = h
 	prepare(d, handler)
 	go func() {
-		served <- server.Serve(ctx, log, l, server.Options{Daemon: "albatrossd", Verbs: Verbs}, handler)
+		served <- server.Serve(ctx, log, l, server.Options{Daemon: "albatrossd", Verbs: Verbs, Metrics: handler.metrics}, handler)
 	}()
 	t.Cleanup(func() {
 		cancel()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"albatross/internal/linux"
 	"albatross/internal/vm"
@@ -57,7 +58,7 @@ type Archive struct {
 	busy  int   // logs whose unikernels may write
 
 	writer  *writer
-	failing bool // of the writer goroutine: the last write failed, and the logger knows
+	toldAt  time.Time // of the writer goroutine: when the logger was told of a failure
 	durable *durable
 	done    sync.WaitGroup
 }
@@ -80,7 +81,7 @@ func Open(dir string, o Options) (*Archive, error) {
 	if err := a.open(); err != nil {
 		return nil, fmt.Errorf("opening the logs of consoles: %w", err)
 	}
-	a.durable = newDurable(a.lock, a.log)
+	a.durable = newDurable(func() error { return linux.SyncFS(a.lock) }, syncTime, a.log)
 	a.done.Go(func() { a.writer.run(a) })
 	a.done.Go(a.durable.run)
 	return a, nil

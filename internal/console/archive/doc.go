@@ -48,5 +48,6 @@
 // A disk that is full, slow or broken delays nobody: nothing waits for the writer
 // but who reads a log, and that only for a while.
 //
-// Only internal/console imports this package; it imports lines, linux and vm.
+// Only internal/console imports this package, and albatross-console, which says how
+// much there may be; it imports lines, linux and vm.
 package archive

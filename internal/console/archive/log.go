@@ -29,6 +29,7 @@ type Log struct {
 	// Of the writer goroutine:
 	salt   salt // of the newest segment
 	salted bool // it is known
+	told   bool // the logger was told that it cannot be written
 	tokens lines.Bucket
 
 	mu      sync.Mutex // guards what follows; is held for moments

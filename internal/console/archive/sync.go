@@ -2,10 +2,7 @@ package archive
 
 import (
 	"log/slog"
-	"os"
 	"time"
-
-	"albatross/internal/linux"
 )
 
 // syncTime is how long lines may wait, once they are written, until they are on
@@ -14,14 +11,15 @@ const syncTime = 30 * time.Second
 
 // durable has what was written brought to the disk, of all logs at once.
 type durable struct {
-	dir   *os.File
+	sync  func() error
+	after time.Duration
 	log   *slog.Logger
 	dirty chan struct{} // has an element if something was written
 	stop  chan struct{} // closed by close
 }
 
-func newDurable(dir *os.File, log *slog.Logger) *durable {
-	return &durable{dir: dir, log: log, dirty: make(chan struct{}, 1), stop: make(chan struct{})}
+func newDurable(sync func() error, after time.Duration, log *slog.Logger) *durable {
+	return &durable{sync: sync, after: after, log: log, dirty: make(chan struct{}, 1), stop: make(chan struct{})}
 }
 
 func (d *durable) close() { close(d.stop) }
@@ -37,7 +35,7 @@ func (d *durable) soon() {
 // run runs until close. What was written by then, the kernel brings to the disk
 // in its own time.
 func (d *durable) run() {
-	timer := time.NewTimer(syncTime)
+	timer := time.NewTimer(d.after)
 	defer timer.Stop()
 	failing := false
 	for {
@@ -46,13 +44,13 @@ func (d *durable) run() {
 			return
 		case <-d.dirty:
 		}
-		timer.Reset(syncTime)
+		timer.Reset(d.after)
 		select {
 		case <-d.stop:
 			return
 		case <-timer.C:
 		}
-		err := linux.SyncFS(d.dir)
+		err := d.sync()
 		if err != nil && !failing {
 			d.log.Error("logs of consoles cannot be brought to the disk", "error", err)
 		}

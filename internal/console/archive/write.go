@@ -24,21 +24,32 @@ func (l *Log) write(b batch) {
 	if len(b.heads) == 0 {
 		return
 	}
-	err := l.writeBlocks(b)
+	l.tell(l.writeBlocks(b))
 	a := l.archive
-	switch {
-	case err != nil && !a.failing:
-		a.log.Error("what unikernels write cannot be recorded", "console", l.name, "error", err)
-	case err == nil && a.failing:
-		a.log.Warn("what unikernels write is recorded again", "console", l.name)
-	}
-	a.failing = err != nil
 	a.durable.soon()
 	a.mu.Lock()
 	l.written = time.Now()
 	doomed := a.excess()
 	a.mu.Unlock()
 	a.remove(doomed)
+}
+
+// tellPause is how long after a failure to write was told another one is not.
+const tellPause = time.Minute
+
+// tell tells the logger that a log cannot be written, and that it can again: of one
+// where none can.
+func (l *Log) tell(err error) {
+	a := l.archive
+	switch {
+	case err == nil && l.told:
+		a.log.Warn("what a unikernel writes is recorded again", "console", l.name)
+	case err != nil && !l.told && time.Since(a.toldAt) > tellPause:
+		a.log.Error("what a unikernel writes cannot be recorded", "console", l.name, "error", err)
+		a.toldAt = time.Now()
+		l.told = true
+	}
+	l.told = l.told && err != nil
 }
 
 func (l *Log) unresumed() bool {

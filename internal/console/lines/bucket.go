@@ -24,5 +24,5 @@ func (b *Bucket) Wait(now time.Time) time.Duration {
 	return time.Duration(float64(b.spent-b.Burst) / float64(b.Rate) * float64(time.Second))
 }
 
-// Pay notes that bytes went.
-func (b *Bucket) Pay(n int) { b.spent += n }
+// Pay notes that bytes went. Who did not wait waits for a second later on, at most.
+func (b *Bucket) Pay(n int) { b.spent = min(b.spent+n, b.Burst+b.Rate) }

@@ -23,6 +23,10 @@ func TestBucket(t *testing.T) {
 	if w := b.Wait(now.Add(time.Second / 8)); w != time.Second/4 {
 		t.Errorf("when the clock was set back one waits for %v", w)
 	}
+	b.Pay(100 * burst)
+	if w := b.Wait(now.Add(time.Second / 4)); w != time.Second {
+		t.Errorf("after far too much one waits for %v", w)
+	}
 	if w := b.Wait(now.Add(time.Hour)); w != 0 || b.spent != 0 {
 		t.Errorf("an hour later one waits for %v, with %d bytes spent", w, b.spent)
 	}

@@ -1,19 +1,33 @@
-// Package sample reads what Linux counts of processes and network interfaces
-// into the records of vm.Stats.
+// Package sample reads what Linux counts of processes, their control groups,
+// their virtual machines and the host's network interfaces.
 //
 //	vm.Rusage, vm.Memory   /proc/PID/stat      processor time, faults, size
-//	                       /proc/PID/status    peaks, parts of memory
+//	                       /proc/PID/status    peaks, parts of memory, context switches
 //	                       /proc/PID/io        blocks read and written
-//	                       /proc/PID/task/*/status   context switches
-//	vm.Interface           RTM_GETLINK         flags, MTU, IFLA_STATS64
+//	                       /proc/PID/task/*/status   context switches of many threads
+//	vm.Counter             KVM_GET_STATS_FD    what KVM counts of a machine and its vCPU
+//	Group                  cpu.stat or cpuacct.usage, memory.current or
+//	                       memory.usage_in_bytes, {cpu,memory,io}.pressure
+//	vm.Interface           RTM_GETSTATS        counters, in every round
+//	                       RTM_GETLINK         names, flags, MTU, now and then
 //
-//	process.go   Process, which is told from a later one of the same number
-//	stat.go      parser of stat
-//	fields.go    parser of status and io
-//	link.go      Links
+//	process.go   Process: descriptors of one process, found or handed over
+//	tasks.go     its threads
+//	stat.go      parsers of stat and status
+//	group.go     its control group
+//	kvm.go       its virtual machine
+//	link.go      Network: the interfaces
+//	sample.go    Sample and Reading, what all that results in
+//	file.go      a descriptor that is read again and again
+//
+// A descriptor below /proc stands for one process for ever: after its end reads
+// fail, whoever gets its number. So files are opened once, the first is looked at
+// again when all are open, and from then on no number is trusted. A read is one
+// pread(2) into a buffer that all share, and allocates nothing.
 //
 // What the caller may not read (io, of other users' processes) and what Linux
-// does not count is 0. The package holds no state and no descriptors.
+// does not count is 0.
 //
-// internal/stats imports it; it imports vm.
+// internal/stats, stats/prom and stats/influx import it; it imports vm, api,
+// linux.
 package sample

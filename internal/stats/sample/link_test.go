@@ -1,10 +1,13 @@
 package sample
 
 import (
+	"encoding/binary"
 	"math"
 	"net"
+	"os/exec"
 	"syscall"
 	"testing"
+	"time"
 
 	"albatross/internal/hostnet"
 	"albatross/internal/testutil"
@@ -13,17 +16,35 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// network returns the network of the calling thread, looked at once.
+func network(t *testing.T) *Network {
+	t.Helper()
+	n, err := OpenNetwork()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := n.Refresh(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := n.Interface("no such"); ok {
+		t.Error("there is an interface that cannot be")
+	}
+	return n
+}
+
 func TestLinksAgreeWithTheStandardLibrary(t *testing.T) {
 	interfaces, err := net.Interfaces()
 	if err != nil {
 		t.Fatal(err)
 	}
-	links, err := Links()
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := network(t)
 	for _, i := range interfaces {
-		l, ok := links[i.Name]
+		l, ok := n.Interface(i.Name)
 		loopback := l.Flags&syscall.IFF_LOOPBACK != 0
 		if !ok || l.Name != i.Name || int(l.MTU) != i.MTU || loopback != (i.Flags&net.FlagLoopback != 0) {
 			t.Errorf("%s: got %+v, want %+v", i.Name, l, i)
@@ -39,6 +60,10 @@ func TestTapCounters(t *testing.T) {
 	testutil.RequireTap(t)
 	testutil.Netns(t)
 	testutil.AddBridge(t, "service", "")
+	looking := network(t)
+	if _, ok := looking.Interface("service"); !ok {
+		t.Error("the bridge is not known")
+	}
 	n, err := hostnet.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -64,11 +89,13 @@ func TestTapCounters(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	links, err := Links()
-	if err != nil {
+	if err := looking.Refresh(time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	got := links[tap.Name]
+	got, ok := looking.Interface(tap.Name)
+	if !ok {
+		t.Fatalf("%s is not known", tap.Name)
+	}
 	if want := int32(syscall.IFF_UP | syscall.IFF_RUNNING | syscall.IFF_BROADCAST | syscall.IFF_MULTICAST); got.Flags&want != want {
 		t.Errorf("flags %#x lack some of %#x", got.Flags, want)
 	}
@@ -94,17 +121,66 @@ func TestSaturate(t *testing.T) {
 	}
 }
 
-func FuzzParseLinks(f *testing.F) {
+// A new interface is known at once, one that is gone is not, and one that takes a
+// name is not taken for the one before.
+func TestInterfacesComeAndGo(t *testing.T) {
+	testutil.RequireRoot(t)
+	testutil.Netns(t)
+	n := network(t)
+	for range 2 {
+		testutil.AddBridge(t, "coming", "")
+		if err := n.Refresh(time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if i, ok := n.Interface("coming"); !ok || i.MTU != 1500 {
+			t.Errorf("%+v, %t", i, ok)
+		}
+		if out, err := exec.Command("ip", "link", "delete", "coming").CombinedOutput(); err != nil {
+			t.Skipf("needs ip: %s %v", out, err)
+		}
+		if err := n.Refresh(time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if i, ok := n.Interface("coming"); ok {
+			t.Errorf("still there: %+v", i)
+		}
+	}
+}
+
+func FuzzMessages(f *testing.F) {
 	if dump, err := syscall.NetlinkRIB(syscall.RTM_GETLINK, syscall.AF_UNSPEC); err == nil {
 		f.Add(dump)
 	}
 	f.Add([]byte{16, 0, 0, 0, syscall.RTM_NEWLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, dump []byte) {
-		links, err := parseLinks(dump)
-		for name, l := range links {
-			if err != nil || l.Name != name || l.Flags < 0 || l.MTU < 0 || l.InBytes < 0 || l.Collisions < 0 {
-				t.Errorf("%q: %+v, %v", name, l, err)
+		var sequence uint32
+		if len(dump) >= 12 {
+			sequence = binary.NativeEndian.Uint32(dump[8:])
+		}
+		_, err := messages(dump, sequence, func(kind uint16, body []byte) error {
+			_, l, err := parseLink(body)
+			if err == nil && (l.Flags < 0 || l.MTU < 0 || l.InBytes < 0 || l.Collisions < 0) {
+				t.Errorf("%+v", l)
 			}
+			return err
+		})
+		if err != nil && err.Error() == "" {
+			t.Error("an error says nothing")
 		}
 	})
+}
+
+func BenchmarkRefresh(b *testing.B) {
+	n, err := OpenNetwork()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = n.Close() }()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := n.Refresh(time.Unix(0, 0)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(n.byIndex)), "interfaces")
 }

@@ -5,10 +5,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
 
+	"albatross/internal/api"
+	"albatross/internal/linux"
 	"albatross/internal/testutil"
 	"albatross/internal/vm"
 )
@@ -34,27 +38,42 @@ func work(t *testing.T) {
 	}
 }
 
+// find returns a process that the test closes.
+func find(t testing.TB, pid int) *Process {
+	t.Helper()
+	p, err := Find(new(Buffer), pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
 // What the kernel tells the process about itself lies between two samples of it.
 func TestUsageAgreesWithGetrusage(t *testing.T) {
 	testutil.NoLeakedFDs(t, os.Getpid())
-	p, err := Find(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := find(t, os.Getpid())
 	work(t)
-	before, memory, err := p.Usage()
-	if err != nil {
+	var first, second Sample
+	if err := p.Read(new(Buffer), &first); err != nil {
 		t.Fatal(err)
 	}
-	var self syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &self); err != nil {
+	before, memory := first.Usage, first.Memory
+	var self, children syscall.Rusage
+	if err := errors.Join(syscall.Getrusage(syscall.RUSAGE_SELF, &self), syscall.Getrusage(syscall.RUSAGE_CHILDREN, &children)); err != nil {
 		t.Fatal(err)
 	}
+	// /proc/PID/io counts children that were waited for as well.
+	self.Inblock, self.Oublock = self.Inblock+children.Inblock, self.Oublock+children.Oublock
 	work(t)
-	after, _, err := p.Usage()
-	if err != nil {
+	if err := p.Read(new(Buffer), &second); err != nil {
 		t.Fatal(err)
 	}
+	after := second.Usage
 	// Processor time is counted in ticks, one of which may be lost in each of two sums.
 	const lost = 2 * int64(tick/time.Microsecond)
 	for what, n := range map[string][3]int64{
@@ -103,77 +122,162 @@ func sleeper(t *testing.T) *exec.Cmd {
 }
 
 func TestStartIsThatOfTheProcess(t *testing.T) {
-	self, err := Find(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	child, err := Find(sleeper(t).Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
+	self, child := find(t, os.Getpid()), find(t, sleeper(t).Process.Pid)
 	// Uptime and start are in ticks, cut off.
 	now := time.Now().Add(2 * tick).UnixMicro()
 	if micros(self.began) > micros(child.began)+2*tick.Microseconds() || micros(child.began) > now {
 		t.Errorf("this process began at %d, its child at %d, now is %d", micros(self.began), micros(child.began), now)
 	}
 	for range 2 {
-		if _, memory, err := child.Usage(); err != nil || memory.Start != child.began {
-			t.Errorf("start is %v, %v, and was %v", memory.Start, err, child.began)
+		var s Sample
+		if err := child.Read(new(Buffer), &s); err != nil || s.Memory.Start != child.began {
+			t.Errorf("start is %v, %v, and was %v", s.Memory.Start, err, child.began)
 		}
 	}
 }
 
+// A process counts as gone when it has ended, though nobody has reaped it; and
+// what was opened never stands for another one.
 func TestGone(t *testing.T) {
-	testutil.NoLeakedFDs(t, os.Getpid())
-	cmd := sleeper(t)
-	p, err := Find(cmd.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Alive(); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	// It counts as gone when it has ended, though nobody has reaped it.
-	testutil.Eventually(t, 20*time.Second, func() error {
-		if err := p.Alive(); !errors.Is(err, ErrGone) {
-			return errors.Join(errors.New("it is still alive"), err)
+	for _, handed := range []bool{false, true} {
+		testutil.NoLeakedFDs(t, os.Getpid())
+		cmd := sleeper(t)
+		p := find(t, cmd.Process.Pid)
+		if handed {
+			fd, err := linux.PidfdOpen(cmd.Process.Pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.pidfd = fd
 		}
-		return nil
-	})
-	for range 2 {
-		if _, _, err := p.Usage(); !errors.Is(err, ErrGone) {
-			t.Errorf("usage: %v", err)
+		if err := p.Alive(new(Buffer)); err != nil {
+			t.Fatal(err)
 		}
-		if _, err := Find(cmd.Process.Pid); !errors.Is(err, ErrGone) {
-			t.Errorf("find: %v", err)
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
 		}
-		_ = cmd.Wait() // it was killed; the second time it is reaped
+		testutil.Eventually(t, 20*time.Second, func() error {
+			if err := p.Alive(new(Buffer)); !errors.Is(err, ErrGone) {
+				return errors.Join(errors.New("it is still alive"), err)
+			}
+			return nil
+		})
+		for range 2 {
+			if err := p.Read(new(Buffer), new(Sample)); !errors.Is(err, ErrGone) {
+				t.Errorf("read: %v", err)
+			}
+			if _, err := Find(new(Buffer), cmd.Process.Pid); !errors.Is(err, ErrGone) {
+				t.Errorf("find: %v", err)
+			}
+			_ = cmd.Wait() // it was killed; the second time it is reaped
+		}
 	}
 }
 
-// A process that got the number of another one is not taken for it.
+// Descriptors of a process that has ended are not made up for by one that has its
+// number now.
 func TestNumberUsedAgain(t *testing.T) {
 	testutil.NoLeakedFDs(t, os.Getpid())
-	p, err := Find(os.Getpid())
+	cmd := sleeper(t)
+	stat, err := linux.OpenFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/stat")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.start--
-	if _, _, err := p.Usage(); !errors.Is(err, ErrGone) {
-		t.Errorf("usage: %v", err)
-	}
-	if err := p.Alive(); !errors.Is(err, ErrGone) {
-		t.Errorf("alive: %v", err)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	if _, err := Adopt(new(Buffer), os.Getpid(), map[string]*linux.FD{api.FileStat: stat}); !errors.Is(err, ErrGone) {
+		t.Errorf("adopt: %v", err)
 	}
 }
 
 func TestNoSuchNumber(t *testing.T) {
+	testutil.NoLeakedFDs(t, os.Getpid())
 	for _, pid := range []int{0, -1, 1 << 30, 1<<62 - 1, -1 << 62} {
-		if _, err := Find(pid); !errors.Is(err, ErrGone) {
+		if _, err := Find(new(Buffer), pid); !errors.Is(err, ErrGone) {
 			t.Errorf("process %d: %v", pid, err)
+		}
+	}
+}
+
+// Descriptors of other kinds than their names say, and of unknown names, do no
+// harm and are closed.
+func TestAdoptClosesWhatItCannotUse(t *testing.T) {
+	testutil.NoLeakedFDs(t, os.Getpid())
+	handed := map[string]*linux.FD{}
+	for _, name := range []string{api.FileMachine, api.FileVCPU, api.FileCPU2, api.FileMemory1, api.FileIOPressure, "unknown"} {
+		fd, err := linux.OpenFile("/proc/self/maps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		handed[name] = fd
+	}
+	p, err := Adopt(new(Buffer), os.Getpid(), handed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s Sample
+	if err := p.Read(new(Buffer), &s); err != nil || s.Group.CPUKnown || s.Group.MemoryKnown || len(s.Machine) > 0 {
+		t.Errorf("%+v, %v", s.Group, err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The counts of threads that have ended stay.
+func TestSwitchesOnlyGrow(t *testing.T) {
+	p := find(t, os.Getpid())
+	var b Buffer
+	var last int64
+	for range 20 {
+		done := make(chan struct{})
+		go func() {
+			runtime.LockOSThread() // and never unlocked: the thread ends
+			syscall.Nanosleep(&syscall.Timespec{Nsec: 1000}, nil)
+			close(done)
+		}()
+		<-done
+		var s Sample
+		if err := p.Read(&b, &s); err != nil {
+			t.Fatal(err)
+		}
+		if s.Usage.VoluntarySwitches < last || s.Usage.VoluntarySwitches == 0 {
+			t.Errorf("%d switches after %d", s.Usage.VoluntarySwitches, last)
+		}
+		last = s.Usage.VoluntarySwitches
+	}
+}
+
+// BenchmarkRead samples a process with a control group: all files there may be.
+func BenchmarkRead(b *testing.B) {
+	handed := map[string]*linux.FD{}
+	for name, path := range map[string]string{
+		api.FileCPU2: "/sys/fs/cgroup/unified/cpu.stat", api.FileMemory1: "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+		api.FileCPUPressure: "/proc/pressure/cpu", api.FileMemoryPressure: "/proc/pressure/memory", api.FileIOPressure: "/proc/pressure/io",
+	} {
+		if fd, err := linux.OpenFile(path); err == nil {
+			handed[name] = fd
+		}
+	}
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		b.Skip(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	var buffer Buffer
+	p, err := Adopt(&buffer, cmd.Process.Pid, handed)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = p.Close() }()
+	var s Sample
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.Read(&buffer, &s); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
