@@ -306,6 +306,8 @@ func takeList(lists *revoked.Lists, root *x509.Certificate, file []byte, news fu
 		return api.Errorf(api.Exists, "%w", err).Hinted("make the next one with albatross ca revoke")
 	case errors.Is(err, revoked.ErrFull):
 		return api.Errorf(api.Resource, "%w", err)
+	case errors.Is(err, pki.ErrCRL), errors.Is(err, pki.ErrRevoked):
+		return api.Errorf(api.Invalid, "%w", err)
 	case err != nil:
 		return err
 	}

@@ -186,19 +186,19 @@ func (p *Process) Read(b *Buffer, s *Sample) error {
 func (p *Process) describe(s stat, more status) (vm.Rusage, vm.Memory) {
 	perPage := int64(os.Getpagesize()) / kilobytes
 	return vm.Rusage{
-			UserTime: timeval(ticks(s.user)), SystemTime: timeval(ticks(s.system)),
-			MaxRSS:      more.peak,
-			MinorFaults: s.minorFaults, MajorFaults: s.majorFaults,
-			VoluntarySwitches: more.switches.voluntary, InvoluntarySwitches: more.switches.involuntary,
-		}, vm.Memory{
-			Virtual: s.virtual,
-			RSS:     more.rss / perPage,
-			Text:    more.text / perPage,
-			Data:    more.data / perPage,
-			Stack:   more.stack / perPage,
-			Runtime: (ticks(s.user) + ticks(s.system)).Microseconds(),
-			Start:   p.began,
-		}
+		UserTime: timeval(ticks(s.user)), SystemTime: timeval(ticks(s.system)),
+		MaxRSS:      more.peak,
+		MinorFaults: s.minorFaults, MajorFaults: s.majorFaults,
+		VoluntarySwitches: more.switches.voluntary, InvoluntarySwitches: more.switches.involuntary,
+	}, vm.Memory{
+		Virtual: s.virtual,
+		RSS:     more.rss / perPage,
+		Text:    more.text / perPage,
+		Data:    more.data / perPage,
+		Stack:   more.stack / perPage,
+		Runtime: (ticks(s.user) + ticks(s.system)).Microseconds(),
+		Start:   p.began,
+	}
 }
 
 // look reads stat. A process that only waits to be reaped is gone.
