@@ -26,6 +26,7 @@ const thousand = 1000
 func fleet(b *testing.B) *Daemon {
 	b.Helper()
 	testutil.RequireTap(b)
+	templates := groupFiles(b) // before there is another /sys
 	testutil.Netns(b)
 	net, err := hostnet.Open()
 	if err != nil {
@@ -33,6 +34,9 @@ func fleet(b *testing.B) *Daemon {
 	}
 	testutil.AddBridge(b, "fleet", "")
 	d := New(slog.New(slog.DiscardHandler), paths.Tmp("/nowhere"), time.Second)
+	if d.network, err = sample.OpenNetwork(); err != nil { // here, as other goroutines are in other namespaces
+		b.Fatal(err)
+	}
 	b.Cleanup(func() {
 		d.close()
 		if err := net.Close(); err != nil {
@@ -54,7 +58,7 @@ func fleet(b *testing.B) *Daemon {
 			_ = tap.Close()
 		})
 		n := name(b, fmt.Sprint("a:x", i))
-		if err := d.add(n, cmd.Process.Pid, []wire.Tap{{Interface: "service", Tap: tap.Name}}, groupFiles(b)); err != nil {
+		if err := d.add(n, cmd.Process.Pid, []wire.Tap{{Interface: "service", Tap: tap.Name}}, again(b, templates)); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -82,7 +86,25 @@ func groupFiles(b *testing.B) map[string]*linux.FD {
 			}
 		}
 	}
+	b.Cleanup(func() {
+		for _, fd := range files {
+			_ = fd.Close()
+		}
+	})
 	return files
+}
+
+// again opens files once more.
+func again(b *testing.B, files map[string]*linux.FD) map[string]*linux.FD {
+	b.Helper()
+	opened := map[string]*linux.FD{}
+	for name, fd := range files {
+		var err error
+		if opened[name], err = linux.OpenFile(fmt.Sprint("/proc/self/fd/", fd.Int())); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return opened
 }
 
 // cpu returns the processor time that this process has used.
