@@ -14,7 +14,7 @@ PROGRAMS := $(filter-out ./cmd/albatross-tls,$(addprefix ./,$(wildcard cmd/*)))
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
 
-.PHONY: all build demo test test-long race bench fuzz lint format guests install clean need-go
+.PHONY: all build demo test test-long test-metrics race bench fuzz lint format guests install clean need-go
 
 all: build
 
@@ -42,6 +42,13 @@ test: need-go
 test-long: need-go
 	ALBATROSS_LONG=1 $(GO) test -timeout 30m -run "^TestLong" ./internal/wire ./internal/host ./test/e2e
 
+## test-metrics: statistics against a real Prometheus, InfluxDB and VictoriaMetrics, which it installs (Debian, root)
+test-metrics: need-go
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null && command -v influxd >/dev/null && command -v victoria-metrics >/dev/null || \
+	  { apt-get update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends prometheus influxdb victoria-metrics; }
+	$(GO) test -count=1 ./internal/stats/...
+	$(GO) test -count=1 -run 'Metrics|Prometheus|Statistics' ./test/e2e
+
 ## race: the same under the race detector, which needs a C compiler
 race: need-go
 	@command -v gcc >/dev/null || { echo "the race detector needs gcc: apt-get install gcc" >&2; exit 1; }
@@ -49,7 +56,7 @@ race: need-go
 
 ## bench: the figures of docs/performance.md
 bench: build
-	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/spt ./internal/kvm ./internal/hvt ./internal/hostnet ./internal/store ./internal/policy ./test/e2e
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/spt ./internal/kvm ./internal/hvt ./internal/hostnet ./internal/store ./internal/policy ./internal/stats ./test/e2e
 
 ## fuzz: every fuzz target for FUZZTIME (30s)
 fuzz: need-go

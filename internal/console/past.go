@@ -61,9 +61,9 @@ func (p *past) seek(ctx context.Context) {
 	if r == nil {
 		return
 	}
-	oldest, any := r.First()
+	oldest, found := r.First()
 	switch {
-	case !any:
+	case !found:
 	case p.since != nil:
 		p.from = min(p.from, r.Since(*p.since))
 	default:

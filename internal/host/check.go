@@ -222,16 +222,28 @@ func (i *inspection) all(ctx context.Context, c store.Contents) error {
 	return nil
 }
 
-// unused reports whether an image that nothing needed a moment ago is still there
-// and needed by nothing: one that is about to be removed goes then, and one that
-// has just come is needed.
+// unused reports whether an image that nothing needed a moment ago stays, and is
+// needed by nothing: one that is about to be removed goes, and one that comes
+// again is another file.
 func (i *inspection) unused(d image.Digest) bool {
-	time.Sleep(i.patience)
-	f, err := i.images.Open(d)
-	if err != nil {
+	before, ok := i.file(d)
+	if !ok {
 		return false
 	}
-	return f.Close() == nil && !i.needed(d)
+	time.Sleep(i.patience)
+	after, ok := i.file(d)
+	return ok && os.SameFile(before, after) && before.ModTime().Equal(after.ModTime()) && !i.needed(d)
+}
+
+// file tells which file an image is now; false if there is none.
+func (i *inspection) file(d image.Digest) (os.FileInfo, bool) {
+	f, err := i.images.Open(d)
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close() // it was only looked at
+	info, err := f.Stat()
+	return info, err == nil
 }
 
 // image looks whether an image is what the records of its users say.

@@ -130,8 +130,9 @@ func TestConsoleSurvives(t *testing.T) {
 	w.ok("create", "tick", imageFile(t, "spt", "ticker"), "--", "--interval=10")
 	w.console("tick", "tick 3")
 	before := w.pid("tick")
+	seen := w.awaitTick(3)
 	w.killAndAwait("albatross-console", syscall.SIGKILL)
-	w.console("tick", "tick")
+	w.awaitTick(seen + 300) // which it writes only then
 	if first := w.ok("console", "--since", "yesterday", "tick"); !strings.HasPrefix(first, "tick 1\n") {
 		t.Errorf("what was written before has gone: %q", first)
 	}

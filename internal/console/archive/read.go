@@ -57,7 +57,7 @@ func (l *Log) settle(ctx context.Context) error {
 
 // First returns the number that the oldest line has or had, and false if there is
 // none.
-func (r *Reader) First() (number int64, any bool) {
+func (r *Reader) First() (number int64, found bool) {
 	if len(r.spans) == 0 {
 		return 0, false
 	}
@@ -72,12 +72,12 @@ func (r *Reader) Since(t time.Time) int64 {
 	from := int64(0)
 	for i, s := range slices.Backward(r.spans) {
 		from = s.first
-		older, any := false, false
+		older, found := false, false
 		r.walk(s, func(b block) bool { // up to the first one
-			older, any = b.time < bound, true
+			older, found = b.time < bound, true
 			return false
 		})
-		if !any || !older && i > 0 {
+		if !found || !older && i > 0 {
 			continue
 		}
 		r.walk(s, func(b block) bool {

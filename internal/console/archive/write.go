@@ -75,7 +75,7 @@ func (l *Log) writeBlocks(b batch) error {
 
 // writeSome writes blocks from the i-th on to one segment, and returns how many.
 func (l *Log) writeSome(b batch, i int) (n int, err error) {
-	limit, newest, any := l.room()
+	limit, newest, found := l.room()
 	end := func(k int) int64 {
 		if k+1 < len(b.starts) {
 			return int64(b.starts[k+1])
@@ -83,8 +83,8 @@ func (l *Log) writeSome(b batch, i int) (n int, err error) {
 		return int64(len(b.buf))
 	}
 	from := int64(b.starts[i])
-	if !any || !l.salted || newest.size+end(i)-from > limit {
-		newest, any = span{first: b.heads[i].first + l.base}, false
+	if !found || !l.salted || newest.size+end(i)-from > limit {
+		newest, found = span{first: b.heads[i].first + l.base}, false
 		_, _ = rand.Read(l.salt[:]) // never fails
 		l.salted = true
 	}
@@ -95,7 +95,7 @@ func (l *Log) writeSome(b batch, i int) (n int, err error) {
 		b.block(i+k, l.base, l.salt)
 	}
 	p := b.buf[from:end(i+n-1)]
-	if any {
+	if found {
 		return n, l.appendTo(newest, p)
 	}
 	if err := l.begin(newest.first, append(appendPrefix(nil, l.salt), p...), limit); err != nil {
