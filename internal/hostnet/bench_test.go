@@ -54,7 +54,7 @@ func BenchmarkCreateTapSteps(b *testing.B) {
 		var master link
 		var dev *tap.Device
 		step(&find, func() (err error) { master, err = n.findBridge("service"); return err })
-		step(&make, func() (err error) { dev, err = tap.Create("vmmtap%d"); return err })
+		step(&make, func() (err error) { dev, err = n.newTap(); return err })
 		step(&ipv6, func() error { return disableIPv6(dev.Name) })
 		step(&attach, func() error {
 			return n.route.change(dev.Name, change{address: TapMAC[:], master: master.index, up: true})

@@ -34,7 +34,7 @@
 // network configuration:
 //
 //	RTM_GETLINK bridge   → index, MTU
-//	TUNSETIFF            → name, descriptor      (internal/tap)
+//	TUNSETIFF            → descriptor            (internal/tap)
 //	disable_ipv6 = 1
 //	SIOCGIFINDEX, SIOCGIFMTU
 //	RTM_SETLINK tap      address, MTU, master, up: one message instead of

@@ -464,3 +464,21 @@ func TestLeftovers(t *testing.T) {
 		}
 	}
 }
+
+// TestTakenNames makes taps where others, of another daemon, have the next names.
+func TestTakenNames(t *testing.T) {
+	n := open(t)
+	testutil.AddBridge(t, "service", "")
+	for _, name := range []string{"vmmtap0", "vmmtap1", "vmmtap3"} {
+		taken, err := tap.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer taken.Close()
+	}
+	for _, want := range []string{"vmmtap2", "vmmtap4"} {
+		if dev := create(t, n, "service"); dev.Name != want {
+			t.Errorf("made %s, want %s", dev.Name, want)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -12,6 +13,7 @@ import (
 // goroutines.
 type Net struct {
 	route *routeSocket
+	taps  atomic.Uint32 // the number to try for the next tap
 }
 
 // Open opens the host's network: that of the network namespace which the

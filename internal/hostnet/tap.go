@@ -16,6 +16,10 @@ import (
 // and administrators have firewall rules that match it.
 const tapPrefix = "vmmtap"
 
+// tapNumbers is how many names of taps there are: more than interfaces in any
+// kernel, and short enough for IFNAMSIZ.
+const tapNumbers = 1_000_000_000
+
 // TapMAC is the MAC address of the host's end of every tap: the highest unicast
 // address there is, so that a bridge prefers that of any other port.
 var TapMAC = [6]byte{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff}
@@ -34,15 +38,14 @@ type Tap struct {
 	Bridge Bridge // that it was attached to, as it was then
 }
 
-// CreateTap makes a tap with a name the kernel chooses (vmmtap0, vmmtap1, …),
-// attaches it to the bridge and sets it up. If any step fails nothing is left.
+// CreateTap makes a tap with a name of its own (vmmtap0, vmmtap1, …), attaches it to the bridge and sets it up. If any step fails nothing is left.
 // If the bridge cannot be used the error is a *BridgeError.
 func (n *Net) CreateTap(bridge string) (*Tap, error) {
 	master, err := n.findBridge(bridge)
 	if err != nil {
 		return nil, fmt.Errorf("create tap: %w", err)
 	}
-	dev, err := tap.Create(tapPrefix + "%d")
+	dev, err := n.newTap()
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +54,20 @@ func (n *Net) CreateTap(bridge string) (*Tap, error) {
 	}
 	dev.MTU = master.mtu
 	return &Tap{Device: *dev, Bridge: master.bridge()}, nil
+}
+
+// newTap makes a tap with the next name that is free. The kernel would choose one
+// too, for "vmmtap%d", but looks at the names of all interfaces each time: for half
+// a millisecond where there are a thousand. One that was used recently is not used
+// again soon, so that nobody takes the counters of a tap for those of another.
+func (n *Net) newTap() (*tap.Device, error) {
+	for {
+		number := (n.taps.Add(1) - 1) % tapNumbers
+		dev, err := tap.Create(tapPrefix + strconv.FormatUint(uint64(number), 10))
+		if !errors.Is(err, fs.ErrExist) {
+			return dev, err
+		}
+	}
 }
 
 // attach makes dev a port of the bridge master.

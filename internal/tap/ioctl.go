@@ -41,25 +41,25 @@ func openTun() (*linux.FD, error) {
 }
 
 // setInterface connects fd with the interface name, which is made if it does
-// not exist, and returns the name it has.
-func setInterface(fd *linux.FD, name string) (string, error) {
+// not exist. With IFF_TUN_EXCL in more, one that exists is ErrBusy.
+func setInterface(fd *linux.FD, name string, more uint16) error {
 	ifr, err := unix.NewIfreq(name)
 	if err != nil {
-		return "", fmt.Errorf("%q: %w: %w", name, ErrName, err)
+		return fmt.Errorf("%q: %w: %w", name, ErrName, err)
 	}
-	ifr.SetUint16(flags)
+	ifr.SetUint16(flags | more)
 	switch err := ioctlIfreq(fd, unix.TUNSETIFF, ifr); {
 	case errors.Is(err, unix.EBUSY):
-		return "", fmt.Errorf("%w: %w", ErrBusy, err)
+		return fmt.Errorf("%w: %w", ErrBusy, err)
 	case errors.Is(err, unix.EINVAL):
 		// An interface of another kind, or a tun, or a tap with several queues.
-		return "", fmt.Errorf("%w: %w", ErrNotTap, err)
+		return fmt.Errorf("%w: %w", ErrNotTap, err)
 	case errors.Is(err, unix.EPERM):
-		return "", fmt.Errorf("%w: only its owner or a process with CAP_NET_ADMIN may", err)
+		return fmt.Errorf("%w: only its owner or a process with CAP_NET_ADMIN may", err)
 	case err != nil:
-		return "", fmt.Errorf("TUNSETIFF: %w", err)
+		return fmt.Errorf("TUNSETIFF: %w", err)
 	}
-	return ifr.Name(), nil
+	return nil
 }
 
 // getInterface returns which interface fd is connected with, and its IFF_*

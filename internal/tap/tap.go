@@ -46,46 +46,36 @@ func (d *Device) Close() error {
 }
 
 // Create makes a new tap that is not persistent, is down, and has the kernel's
-// default MTU. A "%d" in pattern ("vmmtap%d") lets the kernel choose the lowest
-// free number; Device.Name is the result. It needs CAP_NET_ADMIN.
-func Create(pattern string) (*Device, error) {
-	before, after, numbered := strings.Cut(pattern, "%d")
-	if err := checkName(before + after); err != nil {
+// default MTU. Where there is an interface of that name already, the error is
+// fs.ErrExist. It needs CAP_NET_ADMIN.
+func Create(name string) (*Device, error) {
+	if err := checkName(name); err != nil {
 		return nil, fmt.Errorf("create tap: %w", err)
 	}
 	fd, err := openTun()
 	if err != nil {
-		return nil, fmt.Errorf("create tap %s: %w", pattern, err)
+		return nil, fmt.Errorf("create tap %s: %w", name, err)
 	}
-	dev, err := create(fd, pattern, numbered)
+	dev, err := create(fd, name)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("create tap %s: %w", pattern, err), fd.Close())
+		return nil, errors.Join(fmt.Errorf("create tap %s: %w", name, err), fd.Close())
 	}
 	return dev, nil
 }
 
-func create(fd *linux.FD, pattern string, numbered bool) (*Device, error) {
+func create(fd *linux.FD, name string) (*Device, error) {
 	ctl, err := openControl()
 	if err != nil {
 		return nil, err
 	}
 	defer ctl.Close()
-	if !numbered {
-		// TUNSETIFF attaches to an interface that exists; there is no way to
-		// ask for a new one only.
-		if exists, err := ctl.exists(pattern); err != nil || exists {
-			return nil, errors.Join(err, unix.EEXIST)
-		}
-	}
-	name, err := setInterface(fd, pattern)
-	if err != nil {
+	switch err := setInterface(fd, name, unix.IFF_TUN_EXCL); {
+	case errors.Is(err, ErrBusy):
+		return nil, unix.EEXIST
+	case err != nil:
 		return nil, err
 	}
-	dev, err := ctl.setUp(fd, name)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return dev, nil
+	return ctl.setUp(fd, name)
 }
 
 // Open reads the argument of a tender's --net option: "@NN" is FromFD of the
@@ -137,7 +127,7 @@ func attach(name string) (_ *Device, err error) {
 			fd.Close()
 		}
 	}()
-	if _, err := setInterface(fd, name); err != nil {
+	if err := setInterface(fd, name, 0); err != nil {
 		return nil, err
 	}
 	return ctl.setUp(fd, name)
@@ -208,7 +198,7 @@ func remove(name string) error {
 	}
 	// Attaching first is what keeps someone else's tap from being removed: the
 	// kernel allows one process at a time.
-	_, err = setInterface(fd, name)
+	err = setInterface(fd, name, 0)
 	if err == nil {
 		err = setPersistent(fd, false)
 	}
