@@ -83,6 +83,10 @@ func newID() string {
 // replace stops old, if there is one, and starts a unikernel with the record in
 // its place. If that cannot start, old is started again, and the error says so.
 // The lock of the name is held.
+//
+// The disk takes as long for a record as a unikernel does to start, so both are
+// done beside each other where there is no old one. Where there is one the record
+// comes last: a daemon that dies before has the next one start the old one.
 func (h *Host) replace(ctx context.Context, old *unit, record store.Unikernel, src source) (err error) {
 	if old != nil && old.condemned() {
 		// Its destruction was begun and did not succeed: first things first.
@@ -115,18 +119,19 @@ func (h *Host) replace(ctx context.Context, old *unit, record store.Unikernel, s
 		}
 		back.Add(func() error { return h.resume(old, state, &err) })
 	}
+	write := h.writeRecord(record, src)
+	if old == nil {
+		go func() { _ = write() }() // see below, and unwrite
+		back.Add(func() error { return h.unwriteRecord(record, write) })
+	}
 	if err := h.start(ctx, u, src); err != nil {
 		return err
 	}
 	h.setState(u, lifecycle.Started{})
 	back.Add(func() error { return h.halt(h.ctx, u) })
-	if err := src.stored(); err != nil {
+	if err := write(); err != nil {
 		return err
 	}
-	if err := h.store.Put(u.record); err != nil {
-		return recordError(err)
-	}
-	h.cfg.Steps.Done("record written")
 	back.Success()
 	h.mu.Lock()
 	c.done()
