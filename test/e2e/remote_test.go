@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -67,12 +68,16 @@ func matches(want, have []string) bool {
 	return true
 }
 
+// fails reports whether the document shows that the command is refused.
+func (s step) fails() bool { return len(s.want) > 0 && strings.HasPrefix(s.want[0], "albatross: ") }
+
 // person is a shell in a directory, and perhaps in a network namespace, of its own.
 type person struct {
-	t   *testing.T
-	cmd *exec.Cmd
-	in  io.Writer
-	out *bufio.Reader
+	t    *testing.T
+	cmd  *exec.Cmd
+	in   io.Writer
+	pipe *os.File // what out reads
+	out  *bufio.Reader
 }
 
 // newPerson starts the shell.
@@ -92,29 +97,34 @@ func newPerson(t *testing.T, dir string, elsewhere bool) *person {
 	p.cmd.Stdout, p.cmd.Stderr = w, w
 	must(t, p.cmd.Start())
 	must(t, w.Close())
-	p.in, p.out = in, bufio.NewReader(r)
+	p.in, p.pipe, p.out = in, r, bufio.NewReader(r)
 	t.Cleanup(func() {
-		_ = in.Close()
+		_ = in.Close() // which ends the shell, unless a command of it hangs
+		hangs := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
 		_ = p.cmd.Wait()
+		hangs.Stop()
 		_ = r.Close()
 	})
 	return p
 }
 
-// types has a command carried out, and returns what it prints.
-func (p *person) types(command string) []string {
+// types has a command carried out, and returns what it prints and its exit code.
+func (p *person) types(command string) (lines []string, code int) {
 	p.t.Helper()
-	const mark = "==== that was it"
-	_, err := fmt.Fprintf(p.in, "%s\necho '%s'\n", command, mark)
+	const mark = "==== that was it: "
+	must(p.t, p.pipe.SetReadDeadline(time.Now().Add(patience)))
+	_, err := fmt.Fprintf(p.in, "%s\necho \"%s$?\"\n", command, mark)
 	must(p.t, err)
-	var lines []string
 	for {
 		line, err := p.out.ReadString('\n')
 		if err != nil {
-			p.t.Fatalf("%s: %v", command, err)
+			p.t.Fatalf("%s: %v, after\n%s", command, err, strings.Join(lines, "\n"))
 		}
-		if line = strings.TrimSuffix(line, "\n"); line == mark {
-			return lines
+		line = strings.TrimSuffix(line, "\n")
+		if status, ended := strings.CutPrefix(line, mark); ended {
+			code, err = strconv.Atoi(status)
+			must(p.t, err)
+			return lines, code
 		}
 		lines = append(lines, line)
 	}
@@ -170,14 +180,14 @@ func TestRemoteWalkThrough(t *testing.T) {
 		}
 		// What a unikernel does after it was created takes a moment.
 		deadline := time.Now().Add(10 * time.Second)
-		have := people[s.who].types(command)
+		have, code := people[s.who].types(command)
 		for strings.HasPrefix(command, "albatross console") && !matches(s.want, have) && time.Now().Before(deadline) {
 			time.Sleep(20 * time.Millisecond)
-			have = people[s.who].types(command)
+			have, code = people[s.who].types(command)
 		}
-		if !matches(s.want, have) {
-			t.Fatalf("docs/remote.md:%d: %s$ %s\n%s\nbut it should be\n%s", s.line, s.who, command,
-				strings.Join(have, "\n"), strings.Join(s.want, "\n"))
+		if !matches(s.want, have) || (code != 0) != s.fails() {
+			t.Fatalf("docs/remote.md:%d: %s$ %s\n%s\nwith exit code %d, but it should be\n%s", s.line, s.who, command,
+				strings.Join(have, "\n"), code, strings.Join(s.want, "\n"))
 		}
 	}
 }
