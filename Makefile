@@ -14,7 +14,7 @@ PROGRAMS := $(filter-out ./cmd/albatross-tls,$(addprefix ./,$(wildcard cmd/*)))
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
 
-.PHONY: all build demo test test-long test-metrics race bench fuzz lint format guests install clean need-go
+.PHONY: all build demo test test-long test-metrics dashboard race bench fuzz lint format guests install clean need-go
 
 all: build
 
@@ -48,6 +48,10 @@ test-metrics: need-go
 	  { apt-get update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends prometheus influxdb victoria-metrics; }
 	$(GO) test -count=1 ./internal/stats/...
 	$(GO) test -count=1 -run 'Metrics|Prometheus|Statistics' ./test/e2e
+
+## dashboard: draws docs/screens/dashboard.svg from five minutes of real unikernels and a real Prometheus (root)
+dashboard: build
+	$(GO) run ./test/dashboard -for 5m $(BIN) docs/screens/dashboard.svg
 
 ## race: the same under the race detector, which needs a C compiler
 race: need-go

@@ -73,7 +73,7 @@ func TestTellsAll(t *testing.T) {
 	}
 	tmp := paths.Tmp(testutil.TempDirShort(t))
 	p, err := parse("--tmpdir", string(tmp), "--period", "100ms", "--metrics", address, "--influx", lines.Addr().String(),
-		"--influx-url", database.URL, "--influx-bucket", "b", "--influx-token", "@"+secret, "--no-drop-path")
+		"--influx-url", database.URL, "--influx-bucket", "b", "--influx-token-file", secret, "--no-drop-path")
 	if err != nil {
 		t.Fatal(err)
 	}

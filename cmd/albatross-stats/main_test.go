@@ -82,23 +82,44 @@ func TestRunRefuses(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	tmp := testutil.TempDirShort(t)
+	two := filepath.Join(t.TempDir(), "two")
+	if err := os.WriteFile(two, []byte("one\ntwo\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	database := []string{"--influx-url", "http://127.0.0.1:8086", "--influx-db", "x"}
 	for want, args := range map[string][]string{
-		"choose a shorter one":        {"--tmpdir", "/" + strings.Repeat("x", 120)},
-		"directory of sockets: ":      {"--tmpdir", "/proc/1/no"},
-		"choose another address":      {"--metrics", taken.Addr().String()},
-		"--influx: ":                  {"--influx", ":8094"},
-		"--influx-url is missing":     {"--influx-db", "x"},
-		"no URL of a database":        {"--influx-url", "127.0.0.1:8086", "--influx-db", "x"},
-		"either a database":           {"--influx-url", "http://127.0.0.1:8086"},
-		"--influx-token: open /no/no": {"--influx-url", "http://127.0.0.1:8086", "--influx-db", "x", "--influx-token", "@/no/no"},
+		"choose a shorter one":             {"--tmpdir", "/" + strings.Repeat("x", 120)},
+		"directory of sockets: ":           {"--tmpdir", "/proc/1/no"},
+		"choose another address":           {"--metrics", taken.Addr().String()},
+		"--influx: ":                       {"--influx", ":8094"},
+		"--influx-url is missing":          {"--influx-db", "x"},
+		"influx-token-file are for":        {"--influx-token-file", two},
+		"no URL of a database":             {"--influx-url", "127.0.0.1:8086", "--influx-db", "x"},
+		"either a database":                {"--influx-url", "http://127.0.0.1:8086"},
+		"everybody on the host can see":    {"--influx-url", "http://me:secret@127.0.0.1:8086", "--influx-db", "x"},
+		"--influx-token-file: open /no/no": append(database, "--influx-token-file", "/no/no"),
+		"one line with a token":            append(database, "--influx-token-file", two),
 	} {
 		p, err := parse(append([]string{"--tmpdir", tmp}, args...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		err = p.Run(context.Background(), slog.New(slog.DiscardHandler))
-		if err == nil || !strings.Contains(err.Error(), want) {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%v: %v, want an error with %q", args, err, want)
+		}
+	}
+}
+
+// Metrics that others than this host can read are told of.
+func TestPublic(t *testing.T) {
+	for address, want := range map[string]bool{"127.0.0.1:1": false, "[::1]:1": false, "0.0.0.0:1": true, "[::]:1": true, "10.0.0.1:1": true} {
+		a, err := net.ResolveTCPAddr("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if public(a) != want {
+			t.Errorf("%s: not %t", address, want)
 		}
 	}
 }

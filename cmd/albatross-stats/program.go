@@ -112,7 +112,16 @@ func (p *program) show(ctx context.Context, log *slog.Logger, d *stats.Daemon, t
 		e.Dropped = pushers.dropped
 	}
 	log.Info("metrics are shown", "url", "http://"+l.Addr().String()+"/metrics")
+	if public(l.Addr()) {
+		log.Warn("whoever reaches this host can read the metrics, which have neither a password nor TLS", "address", l.Addr())
+	}
 	return func(ctx context.Context) error { return e.Serve(ctx, log, l) }, nil
+}
+
+// public reports whether others than this host may connect to an address.
+func public(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && !tcp.IP.IsLoopback()
 }
 
 // together runs parts until all have returned. The first that returns ends the

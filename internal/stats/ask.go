@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	askTime   = 5 * time.Second // for another daemon's counts
+	askTime   = 3 * time.Second // for another daemon's counts
 	maxCounts = 64 << 20        // bytes: of many thousand unikernels
 )
 

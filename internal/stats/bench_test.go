@@ -58,7 +58,9 @@ func fleet(b *testing.B) *Daemon {
 			_ = tap.Close()
 		})
 		n := name(b, fmt.Sprint("a:x", i))
-		if err := d.add(n, cmd.Process.Pid, []wire.Tap{{Interface: "service", Tap: tap.Name}}, again(b, templates)); err != nil {
+		handed := again(b, templates)
+		addProcess(b, handed, cmd.Process.Pid)
+		if err := d.add(n, cmd.Process.Pid, []wire.Tap{{Interface: "service", Tap: tap.Name}}, handed); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -92,6 +94,20 @@ func groupFiles(b *testing.B) map[string]*linux.FD {
 		}
 	})
 	return files
+}
+
+// addProcess adds what albatrossd hands over of the process itself.
+func addProcess(b *testing.B, handed map[string]*linux.FD, pid int) {
+	b.Helper()
+	var err error
+	if handed[api.FilePID], err = linux.PidfdOpen(pid); err != nil {
+		b.Fatal(err)
+	}
+	for _, name := range []string{api.FileStat, api.FileStatus} {
+		if handed[name], err = linux.OpenFile(proc(pid, name)); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 // again opens files once more.

@@ -6,7 +6,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"albatross/internal/api"
@@ -28,29 +27,36 @@ type Daemon struct {
 	log      *slog.Logger
 	tmp      paths.Tmp
 	interval time.Duration
+	second   time.Duration // one, but in tests
 
 	// Push, if set before Serve, is called every interval with a sample of each
 	// unikernel, which it may not keep. It must not wait for anything.
 	Push func([]sample.Reading)
 
+	handed      int            // descriptors that albatrossd may hand over
+	budget      *sample.Budget // of other descriptors that samples take
 	connections metrics.Connections
-	took        atomic.Int64 // nanoseconds of the last round that looked at all targets
+	took        atomic.Int64 // nanoseconds of the last round that took samples
 
 	mu          sync.Mutex // guards what follows
 	targets     map[vm.Name]*target
 	subscribers map[vm.Name]*subscriber
+	watchers    map[*watcher]bool
 
 	rounds  sync.Mutex // guards what follows
 	buffer  sample.Buffer
 	network *sample.Network // nil until one has a tap, or if it cannot be had
+	blind   bool            // the log was told that it cannot be had
 }
 
 // New returns a daemon that samples at this interval, above 0, what the albatrossd
 // below tmp tells it to.
 func New(log *slog.Logger, tmp paths.Tmp, interval time.Duration) *Daemon {
+	handed, others := shares(mostDescriptors())
 	return &Daemon{
-		log: log, tmp: tmp, interval: interval,
-		targets: map[vm.Name]*target{}, subscribers: map[vm.Name]*subscriber{},
+		handed: handed, budget: sample.NewBudget(others),
+		log: log, tmp: tmp, interval: interval, second: time.Second,
+		targets: map[vm.Name]*target{}, subscribers: map[vm.Name]*subscriber{}, watchers: map[*watcher]bool{},
 	}
 }
 
@@ -64,8 +70,9 @@ func (d *Daemon) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer cancel()
 	wg.Go(func() { d.followVMMD(ctx) })
 	wg.Go(func() { d.run(ctx) })
+	wg.Go(func() { d.runWatched(ctx) })
 	return server.Serve(ctx, d.log, l, server.Options{
-		Daemon: "albatross-stats", MaxConns: maxConns,
+		Daemon: "albatross-stats", Verbs: []string{api.VerbSamples}, MaxConns: maxConns,
 		Metrics: func(*api.Metrics) {}, Connections: &d.connections,
 	}, d)
 }
@@ -88,19 +95,5 @@ func (d *Daemon) close() {
 // Connections counts the clients of the daemon.
 func (d *Daemon) Connections() api.Connections { return d.connections.Read() }
 
-// Took returns how long the last round took that looked at all unikernels.
+// Took returns how long the last round took in which anything was sampled.
 func (d *Daemon) Took() time.Duration { return time.Duration(d.took.Load()) }
-
-// Descriptors that are not for what albatrossd hands over: of clients, and two
-// for each process that is known by its number only.
-const spareDescriptors = 1024
-
-// descriptors returns how many albatrossd may hand over, so that some are left.
-func descriptors() int {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 0
-	}
-	most := int(min(limit.Cur, 1<<20))
-	return max(0, min(most-spareDescriptors, most/4*3))
-}

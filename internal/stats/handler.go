@@ -16,8 +16,11 @@ func (d *Daemon) Handle(ctx context.Context, c *server.Conn) error {
 		if err != nil {
 			return err
 		}
-		if _, ok := m.Payload.(wire.StatsSubscribe); ok {
+		switch command := m.Payload.(type) {
+		case wire.StatsSubscribe:
 			return d.handleSubscribe(ctx, c, m.Header)
+		case wire.Private: // the server has refused all verbs but this
+			return d.handleWatch(ctx, c, m.Header, command.Body)
 		}
 		text, err := d.command(m)
 		if err != nil {
@@ -34,9 +37,14 @@ func (d *Daemon) Handle(ctx context.Context, c *server.Conn) error {
 func (d *Daemon) handleSubscribe(ctx context.Context, c *server.Conn, h wire.Header) error {
 	s := d.subscribe(h.Name)
 	defer d.unsubscribe(s)
+	return d.stream(ctx, c, h, s, wire.ReplyText{Text: textSubscribed})
+}
+
+// stream answers, then sends what the subscriber is offered.
+func (d *Daemon) stream(ctx context.Context, c *server.Conn, h wire.Header, s *subscriber, answer wire.Success) error {
 	ctx, stop := c.Watch(ctx)
 	defer stop()
-	if err := c.Reply(h, wire.ReplyText{Text: textSubscribed}); err != nil {
+	if err := c.Reply(h, answer); err != nil {
 		return err
 	}
 	for {

@@ -25,6 +25,8 @@ const (
 	patience = 20 * time.Second
 	// interval is what tests have for 10 seconds.
 	interval = 5 * time.Millisecond
+	// second is what tests have for one.
+	second = 5 * time.Millisecond
 )
 
 var sameName = cmp.Comparer(func(a, b vm.Name) bool { return a == b })
@@ -65,6 +67,7 @@ func startAt(t testing.TB, interval time.Duration) *rig {
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &rig{t: t, tmp: tmp, daemon: New(log, tmp, interval), cancel: cancel, done: make(chan error, 1)}
+	r.daemon.second = second
 	go func() { r.done <- r.daemon.Serve(ctx, l) }()
 	t.Cleanup(r.stop)
 	return r

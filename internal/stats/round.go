@@ -22,7 +22,7 @@ func (d *Daemon) round(targets []*target, maxAge time.Duration) {
 	d.rounds.Lock()
 	defer d.rounds.Unlock()
 	began := time.Now()
-	refreshed := false
+	refreshed, took := false, false
 	for _, t := range targets {
 		if t.isYounger(began.Add(-maxAge)) {
 			continue
@@ -32,8 +32,11 @@ func (d *Daemon) round(targets []*target, maxAge time.Duration) {
 			refreshed = true
 		}
 		d.judge(t, t.measure(&d.buffer, d.network))
+		took = true
 	}
-	d.took.Store(int64(time.Since(began)))
+	if took {
+		d.took.Store(int64(time.Since(began)))
+	}
 }
 
 func (t *target) isYounger(than time.Time) bool {
@@ -52,10 +55,13 @@ func (d *Daemon) refresh(now time.Time) {
 		err = d.network.Refresh(now)
 	}
 	if err != nil {
-		d.log.Warn("network interfaces cannot be sampled", "error", err)
 		_ = d.network.Close() // the next round opens it anew
 		d.network = nil
 	}
+	if err != nil && !d.blind {
+		d.log.Warn("network interfaces cannot be sampled", "error", err)
+	}
+	d.blind = err != nil
 }
 
 // measure takes a sample. The network must have been looked at before: if the
@@ -102,15 +108,20 @@ func (t *target) alive(b *sample.Buffer) error {
 	return t.process.Alive(b)
 }
 
-// judge tells the log of a failure, and forgets the target if it is gone.
+// judge tells the log of the first failure in a row, and forgets the target if it
+// is gone.
 func (d *Daemon) judge(t *target, err error) {
-	switch {
-	case err == nil:
-	case errors.Is(err, sample.ErrGone):
-		d.log.Debug("the process has ended", "name", t.name)
+	if errors.Is(err, sample.ErrGone) {
+		d.log.Debug("the process has ended", "unikernel", t.name)
 		d.forget(t)
-	default:
-		d.log.Warn("cannot be sampled", "name", t.name, "error", err)
+		return
+	}
+	t.mu.Lock()
+	told := t.failing
+	t.failing = err != nil
+	t.mu.Unlock()
+	if err != nil && !told {
+		d.log.Warn("cannot be sampled", "unikernel", t.name, "error", err)
 	}
 }
 

@@ -12,17 +12,21 @@ type subscriber struct {
 	ended   chan struct{}       // closed when it must give way
 }
 
+func newSubscriber(n vm.Name) subscriber {
+	return subscriber{name: n, batches: make(chan []wire.Message, 1), ended: make(chan struct{})}
+}
+
 // subscribe adds a subscriber and ends the one that has the same name.
 // unsubscribe must be called at its end.
 func (d *Daemon) subscribe(n vm.Name) *subscriber {
-	s := &subscriber{name: n, batches: make(chan []wire.Message, 1), ended: make(chan struct{})}
+	s := newSubscriber(n)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if former := d.subscribers[n]; former != nil {
 		close(former.ended)
 	}
-	d.subscribers[n] = s
-	return s
+	d.subscribers[n] = &s
+	return &s
 }
 
 // unsubscribe removes a subscriber, unless it gave way.

@@ -32,13 +32,15 @@ const (
 
 // target is what is sampled under a name.
 type target struct {
-	name vm.Name
-	taps []wire.Tap
+	name   vm.Name
+	taps   []wire.Tap
+	handed int // descriptors that were handed over
 
 	mu      sync.Mutex      // guards what follows
 	process *sample.Process // nil: it is closed
 	last    sample.Sample
 	at      time.Time // when last was taken; zero: never
+	failing bool      // the log was told that it cannot be sampled
 }
 
 // command obeys an add or remove, and returns the sentence that answers it.
@@ -60,25 +62,25 @@ func (d *Daemon) command(m wire.Message) (string, error) {
 // that cannot be found is no error: it may have ended meanwhile.
 func (d *Daemon) add(n vm.Name, pid int, taps []wire.Tap, handed map[string]*linux.FD) error {
 	descriptors := len(handed)
-	process, err := sample.Adopt(new(sample.Buffer), pid, handed)
-	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+	process, err := sample.Adopt(new(sample.Buffer), pid, handed, d.budget)
+	if errors.Is(err, sample.ErrNoDescriptors) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		return api.Errorf(api.Resource, "no descriptors are left to sample %s with: %w", n, err).
 			Hinted("let albatross-stats have more (ulimit -n, LimitNOFILE=)")
 	}
 	if err != nil {
-		d.log.Info("not added: its process has ended, or /proc hides it (hidepid)", "name", n, "error", err)
+		d.log.Info("not added: its process has ended, or /proc hides it (hidepid)", "unikernel", n, "error", err)
 		d.remove(n)
 		return nil
 	}
-	t := &target{name: n, process: process, taps: usable(taps)}
+	t := &target{name: n, process: process, taps: usable(taps), handed: descriptors}
 	if lost := len(taps) - len(t.taps); lost > 0 {
-		d.log.Warn("some network interfaces cannot be sampled", "name", n, "interfaces", lost)
+		d.log.Warn("some network interfaces cannot be sampled", "unikernel", n, "interfaces", lost)
 	}
 	if err := d.put(t); err != nil {
 		t.close()
 		return err
 	}
-	d.log.Debug("added", "name", n, "process", process, "descriptors", descriptors)
+	d.log.Debug("added", "unikernel", n, "process", process, "descriptors", descriptors)
 	return nil
 }
 
@@ -127,7 +129,7 @@ func (d *Daemon) remove(n vm.Name) {
 	d.mu.Unlock()
 	if t != nil {
 		t.close()
-		d.log.Debug("removed", "name", n)
+		d.log.Debug("removed", "unikernel", n)
 	}
 }
 
@@ -139,4 +141,24 @@ func (d *Daemon) forget(t *target) {
 	}
 	d.mu.Unlock()
 	t.close()
+}
+
+// makeRoom is for an albatrossd that is about to hand over descriptors for all
+// that runs. If not all unikernels had some before, others may get them this time,
+// and until each has been told of there would be more than may be: so all are
+// forgotten, for the moment that it takes.
+func (d *Daemon) makeRoom() {
+	held, with := 0, []*target(nil)
+	for _, t := range d.all() {
+		if t.handed > 0 {
+			held += t.handed
+			with = append(with, t)
+		}
+	}
+	if held <= d.handed-2*api.HandoverMost {
+		return
+	}
+	for _, t := range with {
+		d.forget(t)
+	}
 }

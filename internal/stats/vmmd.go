@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"time"
@@ -30,8 +31,9 @@ var (
 // followVMMD keeps a connection to albatrossd until ctx ends. The log is told
 // once of failures in a row.
 func (d *Daemon) followVMMD(ctx context.Context) {
-	pause, level := firstRetry, d.log.Warn
+	var failures row
 	for {
+		attempt := time.Now()
 		began, err := d.attendVMMD(ctx, (*vmmd).handOver)
 		if errors.Is(err, errHello) && ctx.Err() == nil {
 			began, err = d.attendVMMD(ctx, (*vmmd).initial)
@@ -39,11 +41,12 @@ func (d *Daemon) followVMMD(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if began {
-			pause, level = firstRetry, d.log.Warn
+		pause, first := failures.next(began, time.Since(attempt))
+		level := slog.LevelDebug
+		if first {
+			level = slog.LevelWarn
 		}
-		level("no connection to albatrossd", "socket", d.tmp.VMMD(), "error", err, "again_in", pause)
-		level = d.log.Debug
+		d.log.Log(ctx, level, "no connection to albatrossd", "socket", d.tmp.VMMD(), "error", err, "pause", pause)
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
@@ -51,8 +54,22 @@ func (d *Daemon) followVMMD(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		pause = min(2*pause, lastRetry)
 	}
+}
+
+// row are failures in a row.
+type row struct{ pause time.Duration }
+
+// next returns how long to wait after a connection that lasted so long, and
+// whether it is the first that has failed. One that began well and broke at once
+// is a failure as any other: what broke it will come again.
+func (r *row) next(began bool, lasted time.Duration) (pause time.Duration, first bool) {
+	if began && lasted > lastRetry {
+		r.pause = 0
+	}
+	first = r.pause == 0
+	r.pause = min(max(2*r.pause, firstRetry), lastRetry)
+	return r.pause, first
 }
 
 // attendVMMD connects to albatrossd and obeys it until the connection ends, and
@@ -66,11 +83,15 @@ func (d *Daemon) attendVMMD(ctx context.Context, begin func(*vmmd) error) (began
 	defer func() { _ = conn.Close() }() // what had to be sent was
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	v := newVMMD(conn.(*net.UnixConn))
+	v.most = d.handed
 	defer func() { err = errors.Join(err, v.rights.close()) }()
 	if err := begin(v); err != nil {
 		return false, err
 	}
 	d.log.Info("connected to albatrossd", "socket", d.tmp.VMMD(), "descriptors", v.hands)
+	if v.hands {
+		d.makeRoom()
+	}
 	return true, v.obey(d)
 }
 
@@ -80,7 +101,9 @@ type vmmd struct {
 	rights *rights
 	reader *wire.Reader
 	writer *wire.Writer
-	hands  bool // it hands descriptors over
+	most   int  // how many descriptors it may hand over
+	hands  bool // it does so
+	short  bool // the log was told that it has not for all
 }
 
 func newVMMD(conn *net.UnixConn) *vmmd {
@@ -109,7 +132,7 @@ func (v *vmmd) handOver() error {
 	if !slices.Contains(verbs, api.VerbHandover) {
 		return v.initial()
 	}
-	body, err := json.Marshal(api.HandoverWanted{Descriptors: descriptors()})
+	body, err := json.Marshal(api.HandoverWanted{Descriptors: v.most})
 	if err != nil {
 		return err
 	}
@@ -182,7 +205,7 @@ func (v *vmmd) obey(d *Daemon) error {
 		reply := wire.Message{Header: m.Header, Payload: wire.ReplyText{Text: text}}
 		if err != nil {
 			reply.Payload = wire.Failure{Text: api.AsError(err).Sentence}
-			d.log.Warn("refused what albatrossd asked for", "name", m.Name, "error", err)
+			d.log.Warn("refused what albatrossd asked for", "unikernel", m.Name, "error", err)
 		}
 		if err := v.write(reply); err != nil {
 			return err
@@ -195,6 +218,7 @@ func (v *vmmd) obey(d *Daemon) error {
 func (v *vmmd) command(d *Daemon, m wire.Message) (string, error) {
 	p, ok := m.Payload.(wire.Private)
 	if !ok || !v.hands || p.Verb != api.VerbHandover {
+		v.notice(d, m.Payload)
 		return d.command(m)
 	}
 	var told api.Handover
@@ -217,4 +241,15 @@ func (v *vmmd) write(m wire.Message) error {
 		return err
 	}
 	return v.writer.WriteMessage(m)
+}
+
+// notice tells the log once if albatrossd, which hands descriptors over, has not done
+// so.
+func (v *vmmd) notice(d *Daemon, p wire.Payload) {
+	if _, ok := p.(wire.StatsAdd); !ok || !v.hands || v.short {
+		return
+	}
+	v.short = true
+	d.log.Warn("some unikernels are known by number only: what their control groups and KVM count is not told",
+		"descriptors", v.most, "hint", "let albatross-stats have more (ulimit -n, LimitNOFILE=), and restart it")
 }

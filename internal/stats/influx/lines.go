@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"albatross/internal/stats/sample"
 	"albatross/internal/vm"
@@ -154,13 +155,22 @@ func (l *line) network(i *vm.Interface) {
 	l.end()
 }
 
-// escapes of keys and values of tags, and of keys of fields. What ends a line, or
-// could be taken for an escape, has no place there.
-var escapes = strings.NewReplacer(",", `\,`, "=", `\=`, " ", `\ `, "\n", "_", "\r", "_", "\t", "_", `\`, "_", "\x00", "_")
+// escapes of keys and values of tags, and of keys of fields.
+var escapes = strings.NewReplacer(",", `\,`, "=", `\=`, " ", `\ `)
 
+// tag is text as a key or value. What ends a line or could be taken for an escape,
+// and control characters, for which databases refuse all lines that come with it,
+// have no place there.
 func tag(s string) string {
 	if s == "" {
 		return "_"
 	}
-	return escapes.Replace(strings.ToValidUTF8(s, "_"))
+	return escapes.Replace(strings.Map(plain, strings.ToValidUTF8(s, "_")))
+}
+
+func plain(r rune) rune {
+	if unicode.IsControl(r) || r == '\\' {
+		return '_'
+	}
+	return r
 }

@@ -64,7 +64,7 @@ interface,vm=www,bridge=service send_queue_length=1i,max_send_queue_length=2i,se
 	}
 }
 
-var form = regexp.MustCompile(`^[a-z_]+,vm=[^ ,=\n]+(,bridge=([^ ,=\\\n]|\\[ ,=])+)? (([^ ,=\\\n]|\\[ ,=])+=-?[0-9.]+i?,?)+ -?[0-9]+$`)
+var form = regexp.MustCompile(`^[a-z_]+,vm=[^ ,=\n]+(,bridge=([^ ,=\\[:cntrl:]]|\\[ ,=])+)? (([^ ,=\\[:cntrl:]]|\\[ ,=])+=-?[0-9.]+i?,?)+ -?[0-9]+$`)
 
 // Whatever names there are, each line is one.
 func TestLinesAreWellFormed(t *testing.T) {
@@ -73,15 +73,25 @@ func TestLinesAreWellFormed(t *testing.T) {
 		one.Interfaces[0].Name = rapid.String().Draw(r, "interface")
 		one.Machine[0].Name = rapid.String().Draw(r, "counter")
 		one.Usage.MaxRSS = rapid.Int64Range(0, math.MaxInt64).Draw(r, "number")
-		b, lines := Format{}.Append(nil, one)
-		all := strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
-		if len(all) != lines {
-			r.Errorf("%d lines, said to be %d", len(all), lines)
-		}
-		for _, line := range all {
-			if !form.MatchString(line) {
-				r.Errorf("%q", line)
-			}
-		}
+		checkLines(r, one)
 	})
+	one := reading(name(t, "a:x"))
+	one.Interfaces[0].Name = "a\x17b\x7fc\td\\"
+	if b := checkLines(t, one); !strings.Contains(string(b), "bridge=a_b_c_d_ ") {
+		t.Errorf("%s", b)
+	}
+}
+
+func checkLines(t interface{ Errorf(string, ...any) }, one *sample.Reading) []byte {
+	b, lines := Format{}.Append(nil, one)
+	all := strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
+	if len(all) != lines {
+		t.Errorf("%d lines, said to be %d", len(all), lines)
+	}
+	for _, line := range all {
+		if !form.MatchString(line) {
+			t.Errorf("%q", line)
+		}
+	}
+	return b
 }

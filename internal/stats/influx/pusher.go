@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"albatross/internal/stats/sample"
+	"albatross/internal/vm"
 )
 
 const (
-	maxBatch = 1 << 20 // bytes of a batch, about
-	maxQueue = 8 << 20 // bytes that wait
+	maxBatch = 1 << 20  // bytes of a batch, about
+	maxQueue = 32 << 20 // bytes that wait: of 1,000 unikernels, four minutes
 	sendTime = 30 * time.Second
 
 	firstRetry = 500 * time.Millisecond // doubles
@@ -51,9 +52,12 @@ type Pusher struct {
 	dropped atomic.Uint64 // lines
 	ready   chan struct{} // has an element if there may be something in the queue
 
-	mu    sync.Mutex // guards what follows
-	queue []batch    // oldest first
-	size  int        // bytes of the queue
+	mu     sync.Mutex // guards what follows
+	queue  []batch    // oldest first
+	size   int        // bytes of the queue
+	losing bool       // the log was told that the queue is full
+
+	ambiguous bool // the log was told that two unikernels have one name; only Push looks
 }
 
 // New returns a Pusher.
@@ -66,6 +70,7 @@ func (p *Pusher) Dropped() uint64 { return p.dropped.Load() }
 
 // Push queues readings, which it does not keep. It never waits for the database.
 func (p *Pusher) Push(readings []sample.Reading) {
+	p.warnOfNames(readings)
 	var b batch
 	for i := range readings {
 		var lines int
@@ -77,6 +82,25 @@ func (p *Pusher) Push(readings []sample.Reading) {
 		}
 	}
 	p.put(b)
+}
+
+// warnOfNames tells the log once if the database cannot tell two unikernels from
+// each other: their counters would seem to jump to and fro.
+func (p *Pusher) warnOfNames(readings []sample.Reading) {
+	if p.ambiguous || p.format.FullNames {
+		return
+	}
+	names := make(map[vm.Label]vm.Name, len(readings))
+	for i := range readings {
+		n := readings[i].Name
+		other, twice := names[n.Label()]
+		names[n.Label()] = n
+		if twice {
+			p.ambiguous = true
+			p.log.Warn("two unikernels are the same to the database, which is told the last label of a name only", "one", n, "other", other, "hint", "--no-drop-path")
+			return
+		}
+	}
 }
 
 func (p *Pusher) put(b batch) {
@@ -91,8 +115,13 @@ func (p *Pusher) put(b batch) {
 		dropped += p.queue[0].lines
 		p.shift()
 	}
+	first := dropped > 0 && !p.losing
+	p.losing = p.losing || first
 	p.mu.Unlock()
 	p.drop(dropped)
+	if first {
+		p.log.Warn("the database takes statistics too slowly, or not at all: the oldest are given up", "waiting_bytes", maxQueue)
+	}
 	select {
 	case p.ready <- struct{}{}:
 	default:
@@ -114,6 +143,7 @@ func (p *Pusher) take() (batch, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.queue) == 0 {
+		p.losing = false
 		return batch{}, false
 	}
 	return p.shift(), true
@@ -144,6 +174,7 @@ func (p *Pusher) Run(ctx context.Context) error {
 // What is queued meanwhile may have to go. The log is told once of failures in a
 // row.
 func (p *Pusher) send(ctx context.Context, b batch) bool {
+	before := p.Dropped()
 	for pause, failed := firstRetry, false; ; pause = min(2*pause, lastRetry) {
 		err := p.try(ctx, b)
 		switch rejected, ok := errors.AsType[*RejectedError](err); {
@@ -151,7 +182,7 @@ func (p *Pusher) send(ctx context.Context, b batch) bool {
 			return false
 		case err == nil:
 			if failed {
-				p.log.Info("the database takes statistics again", "dropped_lines", p.Dropped())
+				p.log.Info("the database takes statistics again", "dropped_lines", p.Dropped()-before)
 			}
 			return true
 		case ok:

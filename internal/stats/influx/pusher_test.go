@@ -2,6 +2,7 @@ package influx
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -9,8 +10,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,7 +30,12 @@ const patience = 30 * time.Second
 // run has a pusher send until the test ends.
 func run(t *testing.T, s Sender) *Pusher {
 	t.Helper()
-	p := New(slog.New(slog.DiscardHandler), s, Format{})
+	return runLogging(t, s, io.Discard)
+}
+
+func runLogging(t *testing.T, s Sender, log io.Writer) *Pusher {
+	t.Helper()
+	p := New(slog.New(slog.NewTextHandler(log, nil)), s, Format{})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
@@ -147,15 +155,17 @@ func (never) Send(context.Context, []byte) error { return errors.New("no") }
 func (never) Close() error                       { return nil }
 func (never) String() string                     { return "never" }
 
-// While nobody takes lines the queue is bounded, the oldest go, and are counted.
+// While nobody takes lines the queue is bounded, the oldest go, are counted, and
+// the log is told once.
 func TestQueueIsBounded(t *testing.T) {
-	p := run(t, never{})
+	log := new(logged)
+	p := runLogging(t, never{}, log)
 	var many []sample.Reading
 	for range 2000 {
 		many = append(many, readings(t, ":x")...)
 	}
 	pushed := uint64(0)
-	for range 20 {
+	for range 40 {
 		p.Push(many)
 		pushed += 4 * uint64(len(many))
 		p.mu.Lock()
@@ -176,6 +186,115 @@ func TestQueueIsBounded(t *testing.T) {
 	if p.Dropped() == 0 {
 		t.Error("nothing was dropped")
 	}
+	if n := log.count("given up"); n != 1 {
+		t.Errorf("the log was told %d times", n)
+	}
+}
+
+// stuckServer takes a connection and reads nothing of it until it may.
+func stuckServer(t *testing.T) (address string, may chan struct{}, end chan error) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	may, end = make(chan struct{}), make(chan error, 1)
+	go func() {
+		defer func() { _ = l.Close() }()
+		c, err := l.Accept()
+		if err != nil {
+			end <- err
+			return
+		}
+		defer func() { _ = c.Close() }()
+		<-may
+		_, err = io.Copy(io.Discard, c)
+		end <- err
+	}()
+	return l.Addr().String(), may, end
+}
+
+// A server that takes lines too slowly is left in the middle of one, and is not
+// told that this was all.
+func TestStuckServerDoesNotTakeHalfALineForOne(t *testing.T) {
+	address, may, end := stuckServer(t)
+	s, err := NewTCP(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := s.Send(ctx, make([]byte, 64<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("sent: %v", err)
+	}
+	close(may)
+	if err := <-end; !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the connection ends with %v", err)
+	}
+}
+
+// A host that is gone is noticed after as long as one that is stuck.
+func TestSilenceIsBounded(t *testing.T) {
+	address, may, end := stuckServer(t)
+	s, err := NewTCP(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send(t.Context(), []byte("x y=1\n")); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := s.conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ms int
+	var inner error
+	if err := raw.Control(func(fd uintptr) { ms, inner = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout) }); err != nil || inner != nil {
+		t.Fatal(err, inner)
+	}
+	if ms != int(sendTime.Milliseconds()) {
+		t.Errorf("%d ms", ms)
+	}
+	close(may)
+	if err := errors.Join(s.Close(), <-end); err != nil {
+		t.Error(err)
+	}
+}
+
+// Two unikernels that the database cannot tell from each other are told of once.
+func TestNamesThatAreTheSame(t *testing.T) {
+	for format, want := range map[Format]int{{}: 1, {FullNames: true}: 0} {
+		log := new(logged)
+		p := New(slog.New(slog.NewTextHandler(log, nil)), never{}, format)
+		p.Push(readings(t, "a:www", "a:x"))
+		if log.count("same to the database") > 0 {
+			t.Error("told of different ones")
+		}
+		for range 2 {
+			p.Push(readings(t, "a:www", "b:www"))
+		}
+		if n := log.count("same to the database"); n != want {
+			t.Errorf("%+v: told %d times", format, n)
+		}
+	}
+}
+
+// logged is a log that can be searched.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
 }
 
 // Answers of a database over HTTP: taken, refused for ever, refused for now.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -49,14 +50,14 @@ func (t *TCP) Close() error {
 func (t *TCP) Send(ctx context.Context, lines []byte) (err error) {
 	defer func() {
 		if err != nil {
-			_ = t.Close() // it failed already
+			t.abort()
 		}
 	}()
 	if t.conn != nil && !alive(t.conn) {
 		_ = t.Close() // the other side has
 	}
 	if t.conn == nil {
-		var dialer net.Dialer // with keep-alives
+		dialer := net.Dialer{Control: boundSilence} // with keep-alives
 		if t.conn, err = dialer.DialContext(ctx, "tcp", t.address); err != nil {
 			return err
 		}
@@ -68,6 +69,27 @@ func (t *TCP) Send(ctx context.Context, lines []byte) (err error) {
 	defer context.AfterFunc(ctx, func() { _ = t.conn.SetWriteDeadline(time.Unix(1, 0)) })()
 	_, err = t.conn.Write(lines)
 	return err
+}
+
+// abort ends a connection that may have taken part of a line. The other side must
+// not take that for a whole one, as it would at an orderly end.
+func (t *TCP) abort() {
+	if c, ok := t.conn.(*net.TCPConn); ok {
+		_ = c.SetLinger(0) // a reset; it failed already
+	}
+	_ = t.Close() // likewise
+}
+
+// tcpUserTimeout is TCP_USER_TIMEOUT of Linux' uapi/linux/tcp.h: for how many
+// milliseconds what was sent may stay unacknowledged. Without it the kernel goes
+// on for a quarter of an hour to send to a host that is gone.
+const tcpUserTimeout = 18
+
+func boundSilence(_, _ string, c syscall.RawConn) (err error) {
+	err2 := c.Control(func(fd uintptr) {
+		err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, int(sendTime.Milliseconds()))
+	})
+	return errors.Join(err, err2)
 }
 
 // alive reports whether the other side still has the connection: it sends

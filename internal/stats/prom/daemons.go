@@ -16,7 +16,8 @@ type daemon struct {
 	version     string    // empty: not known
 	started     time.Time // zero: not known
 	connections map[string]api.Connections
-	process     *sample.Sample // nil: not known
+	endpoint    map[string]uint64 // of albatrossd: what albatross-tls tells it
+	process     *sample.Sample    // nil: not known
 }
 
 // writeDaemons writes how the daemons are.
@@ -64,6 +65,11 @@ func (p *page) writeDaemons(all []daemon) {
 	each("albatross_connections_accepted_total", counter, "Connections that there were, by kind: unix, tls, fifo.", func(d daemon, emit emitter) {
 		for _, kind := range slices.Sorted(maps.Keys(d.connections)) {
 			emit(float64(d.connections[kind].Total), "kind", kind)
+		}
+	})
+	each("albatross_tls_connections_total", counter, "Connections to albatross-tls that there were, by what became of them, as it tells albatrossd.", func(d daemon, emit emitter) {
+		for _, result := range slices.Sorted(maps.Keys(d.endpoint)) {
+			emit(float64(d.endpoint[result]), "result", result)
 		}
 	})
 }

@@ -14,13 +14,15 @@ import (
 // DefaultAddress is where metrics are shown if only that they are is asked for.
 const DefaultAddress = "127.0.0.1:9107"
 
-// How long clients may take. They are Prometheus and people with curl.
+// What clients may take. They are Prometheus and people with curl.
 const (
+	maxConns   = 64 // at a time
+	maxHeader  = 16 << 10
 	headerTime = 10 * time.Second
-	pageTime   = 2 * time.Minute // until they have taken the page
-	idleTime   = 5 * time.Minute
+	stallTime  = 10 * time.Second // without taking any of the page
+	pageTime   = 2 * time.Minute  // until they have taken all of it
+	idleTime   = 2 * time.Minute
 	endTime    = 2 * time.Second // at the end of the daemon
-	maxHeader  = 16 << 10        // bytes
 )
 
 // mostPages is how many pages are made at a time: each takes memory until its
@@ -70,7 +72,7 @@ func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead {
 			return
 		}
-		if err := e.WritePage(r.Context(), w); errors.Is(err, errBusy) { // other errors say that the client has gone
+		if err := e.WritePage(r.Context(), e.impatient(w)); errors.Is(err, errBusy) { // other errors say that the client has gone
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		}
 	case r.URL.Path == "/":
@@ -107,6 +109,7 @@ func Address(given string) (string, error) {
 
 // Serve shows metrics on l until ctx ends. It closes l.
 func (e *Exporter) Serve(ctx context.Context, log *slog.Logger, l net.Listener) error {
+	l = limit(l, maxConns)
 	s := &http.Server{
 		Handler: e, ReadHeaderTimeout: headerTime, ReadTimeout: headerTime, WriteTimeout: pageTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),

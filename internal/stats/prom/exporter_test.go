@@ -16,12 +16,14 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"albatross/internal/api"
 	"albatross/internal/paths"
 	"albatross/internal/stats/sample"
+	"albatross/internal/testutil"
 	"albatross/internal/vm"
 
 	"go.uber.org/goleak"
@@ -101,6 +103,7 @@ func exporter(t testing.TB, readings ...sample.Reading) *Exporter {
 			return api.Metrics{
 				Daemon: "albatrossd", Version: "1.2", PID: os.Getpid(), Started: time.Unix(60, 5e8), Host: h,
 				Connections: map[string]api.Connections{api.ConnUnix: {Active: 3, Total: 4}, api.ConnTLS: {Total: 5}},
+				Endpoint:    map[string]uint64{"served": 5, "stranger": 0},
 				Others:      []api.OtherDaemon{{Name: "albatross-keeper", PID: os.Getpid()}, {Name: "gone"}},
 			}, nil
 		},
@@ -121,8 +124,9 @@ func TestPage(t *testing.T) {
 	page := pageOf(t, exporter(t, reading(name(t, "a:b:www")), bare))
 	const www = `path="a.b",name="www"`
 	for _, want := range []string{
-		`albatross_unikernel_cpu_seconds_total{` + www + `} 13.5`,
-		`albatross_unikernel_cpu_seconds_total{path=".",name="x"} 3`, // without a control group
+		`albatross_unikernel_cpu_seconds_total{` + www + `} 3.25`,
+		`albatross_unikernel_cpu_group_seconds_total{` + www + `} 13.5`,
+		`albatross_unikernel_cpu_seconds_total{path=".",name="x"} 3`,
 		`albatross_unikernel_cpu_mode_seconds_total{` + www + `,mode="user"} 1.25`,
 		`albatross_unikernel_memory_resident_bytes{` + www + `} ` + strconv.Itoa(11*os.Getpagesize()),
 		`albatross_unikernel_memory_resident_peak_bytes{` + www + `} 3072`,
@@ -148,6 +152,7 @@ func TestPage(t *testing.T) {
 		`albatross_create_duration_seconds_sum 4.5`,
 		`albatross_create_duration_seconds_count 6`,
 		`albatross_creates_refused_total{code="exists"} 2`,
+		`albatross_creates_refused_total{code="policy"} 0`,
 		`albatross_exits_total{reason="signal"} 5`,
 		`albatross_exits_total{reason="success"} 0`,
 		`albatross_restarts_total{reason="new"} 6`,
@@ -159,6 +164,8 @@ func TestPage(t *testing.T) {
 		`albatross_daemon_info{daemon="albatrossd",version="1.2"} 1`,
 		`albatross_connections{daemon="albatrossd",kind="unix"} 3`,
 		`albatross_connections_accepted_total{daemon="albatrossd",kind="tls"} 5`,
+		`albatross_tls_connections_total{daemon="albatrossd",result="served"} 5`,
+		`albatross_tls_connections_total{daemon="albatrossd",result="stranger"} 0`,
 		`albatross_stats_unikernels 2`,
 		`albatross_stats_round_duration_seconds 0.0015`,
 		`albatross_stats_influx_dropped_total 7`,
@@ -167,7 +174,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("missing: %s", want)
 		}
 	}
-	for _, unwanted := range []string{`disk_read_bytes_total{path="."`, `resource="memory"`, `memory_resident_bytes{daemon="gone"`} {
+	for _, unwanted := range []string{`disk_read_bytes_total{path="."`, `cpu_group_seconds_total{path="."`, `resource="memory"`, `memory_resident_bytes{daemon="gone"`} {
 		if strings.Contains(page, unwanted) {
 			t.Errorf("there is %s", unwanted)
 		}
@@ -371,29 +378,122 @@ func TestStuckClients(t *testing.T) {
 	pageOf(t, e)
 }
 
-// BenchmarkPage makes a page of 1,000 unikernels.
+// All are asked at the same time: who does not answer holds up nobody else.
+func TestAsksAtOnce(t *testing.T) {
+	e := exporter(t)
+	var both sync.WaitGroup
+	both.Add(2)
+	ask := e.Ask
+	e.Ask = func(ctx context.Context, socket string) (api.Metrics, error) {
+		both.Done()
+		both.Wait() // until the other is asked too
+		return ask(ctx, socket)
+	}
+	if page := pageOf(t, e); !strings.Contains(page, `albatross_daemon_up{daemon="albatrossd"} 1`) {
+		t.Error(page)
+	}
+}
+
+// A client that takes nothing of its page is cut off.
+func TestStuckClientIsCutOff(t *testing.T) {
+	var all []sample.Reading
+	for i := range 5000 { // more than sockets hold
+		all = append(all, reading(name(t, fmt.Sprintf("a:b:www%d", i))))
+	}
+	e := exporter(t, all...)
+	e.stall = 100 * time.Millisecond
+	address := strings.TrimPrefix(serve(t, e), "http://")
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := io.WriteString(c, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Read(make([]byte, 1)); err != nil { // the page comes
+		t.Fatal(err)
+	}
+	testutil.Eventually(t, time.Minute, func() error {
+		if n := e.pages.Load(); n > 0 {
+			return fmt.Errorf("%d pages are being written", n)
+		}
+		return nil
+	})
+	if n, err := io.Copy(io.Discard, c); err == nil && n > 10<<20 {
+		t.Errorf("%d bytes have come: it was not cut off", n)
+	}
+}
+
+// More connections than may be are closed, until one of the others ends.
+func TestConnectionsAreLimited(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := limit(inner, 2)
+	defer func() { _ = l.Close() }()
+	accepted := make(chan net.Conn, 10)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- c
+		}
+	}()
+	dial := func() net.Conn {
+		c, err := net.Dial("tcp", inner.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	defer dial().Close()
+	defer dial().Close()
+	first, second := <-accepted, <-accepted
+	refused := dial()
+	if n, err := refused.Read(make([]byte, 1)); err == nil {
+		t.Errorf("the third got %d bytes", n)
+	}
+	for range 2 { // a connection may be closed twice
+		_ = first.Close()
+	}
+	_ = refused.Close()
+	defer dial().Close()
+	third := <-accepted
+	if err := errors.Join(second.Close(), third.Close(), l.Close()); err != nil {
+		t.Error(err)
+	}
+	<-done
+}
+
+// BenchmarkPage makes a page of 5,000 unikernels.
 func BenchmarkPage(b *testing.B) {
 	var all []sample.Reading
-	for i := range 1000 {
+	for i := range 5000 {
 		one := reading(name(b, fmt.Sprintf("a:b:www%d", i)))
 		one.Interfaces = one.Interfaces[:1]
 		all = append(all, one)
 	}
 	e := exporter(b, all...)
-	var size counted
+	var written size
 	b.ReportAllocs()
 	for b.Loop() {
-		size = 0
-		if err := e.WritePage(b.Context(), &size); err != nil {
+		written = 0
+		if err := e.WritePage(b.Context(), &written); err != nil {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(size), "bytes")
+	b.ReportMetric(float64(written), "bytes")
 }
 
-type counted int
+type size int
 
-func (c *counted) Write(p []byte) (int, error) {
-	*c += counted(len(p))
+func (c *size) Write(p []byte) (int, error) {
+	*c += size(len(p))
 	return len(p), nil
 }

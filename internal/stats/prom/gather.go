@@ -35,8 +35,9 @@ type Exporter struct {
 	Dropped func() uint64
 	Started time.Time
 
-	pages   atomic.Int32 // that are being made
-	scratch sync.Pool    // of *scratch
+	pages   atomic.Int32  // that are being made
+	scratch sync.Pool     // of *scratch
+	stall   time.Duration // of a test; 0: stallTime
 }
 
 // scratch is the memory of one page, which is used again for the next.
@@ -52,17 +53,17 @@ type snapshot struct {
 	host     *api.HostMetrics // nil: albatrossd does not answer
 }
 
-// gather asks everybody. The snapshot lies in m.
+// gather asks everybody at once, so that one who does not answer costs Prometheus
+// his own metrics and not all. The snapshot lies in m.
 func (e *Exporter) gather(ctx context.Context, m *scratch) snapshot {
+	var vmmd, console answer
+	var asked sync.WaitGroup
+	asked.Go(func() { vmmd = e.ask(ctx, e.Tmp.VMMD()) })
+	asked.Go(func() { console = e.ask(ctx, e.Tmp.Console()) })
 	m.readings = e.Sampler.Readings(m.readings[:0], maxAge)
-	s := snapshot{readings: m.readings}
-	vmmd, err := e.Ask(ctx, e.Tmp.VMMD())
-	if err == nil {
-		s.host = vmmd.Host
-	}
-	s.daemons = append(s.daemons, m.daemon("albatrossd", vmmd, err))
-	console, err := e.Ask(ctx, e.Tmp.Console())
-	s.daemons = append(s.daemons, m.daemon("albatross-console", console, err))
+	asked.Wait()
+	s := snapshot{readings: m.readings, host: vmmd.Host}
+	s.daemons = append(s.daemons, m.daemon("albatrossd", vmmd), m.daemon("albatross-console", console))
 	for _, other := range vmmd.Others {
 		d := daemon{name: other.Name, process: m.process(other.PID)}
 		d.up = d.process != nil
@@ -75,12 +76,23 @@ func (e *Exporter) gather(ctx context.Context, m *scratch) snapshot {
 	return s
 }
 
-// daemon describes one that was asked.
-func (s *scratch) daemon(name string, m api.Metrics, err error) daemon {
+// answer is what a daemon has told, if it did.
+type answer struct {
+	api.Metrics
+	up bool
+}
+
+func (e *Exporter) ask(ctx context.Context, socket string) answer {
+	m, err := e.Ask(ctx, socket)
 	if err != nil {
-		return daemon{name: name}
+		return answer{}
 	}
-	return daemon{name: name, up: true, version: m.Version, started: m.Started, connections: m.Connections, process: s.process(m.PID)}
+	return answer{m, true}
+}
+
+// daemon describes one that was asked.
+func (s *scratch) daemon(name string, m answer) daemon {
+	return daemon{name: name, up: m.up, version: m.Version, started: m.Started, connections: m.Connections, endpoint: m.Endpoint, process: s.process(m.PID)}
 }
 
 // process samples a daemon by its number, which a daemon has just told, or told
@@ -89,7 +101,7 @@ func (s *scratch) process(pid int) *sample.Sample {
 	if pid <= 0 {
 		return nil
 	}
-	p, err := sample.Find(&s.buffer, pid)
+	p, err := sample.Find(&s.buffer, pid, nil)
 	if err != nil {
 		return nil
 	}

@@ -23,7 +23,7 @@ func (p *page) writeHost(h *api.HostMetrics) {
 	p.writePolicies(h.Policies)
 	p.family("albatross_create_duration_seconds", histogram, "How long creates took until the unikernel ran and its record was durable.")
 	p.histogram(h.Creates)
-	p.tally("albatross_creates_refused_total", "code", "Creates that failed.", h.Refused)
+	p.tally("albatross_creates_refused_total", "code", "Creates that failed.", h.Refused, refusals...)
 	p.tally("albatross_exits_total", "reason", "Ends of unikernels' processes.", h.Exits, exitReasons...)
 	p.tally("albatross_restarts_total", "reason", "Ends of unikernels' processes after which they were started again.", h.Restarts, exitReasons...)
 }
@@ -31,6 +31,12 @@ func (p *page) writeHost(h *api.HostMetrics) {
 // exitReasons are there from the beginning, so that rates know of the first.
 var exitReasons = []string{
 	api.ExitSuccess, api.ExitFailure, api.ExitSignal, api.ExitMemory, api.ExitRequested, api.ExitKeeper, api.ExitDaemon,
+}
+
+// refusals are likewise.
+var refusals = []string{
+	string(api.Invalid), string(api.Image), string(api.Manifest), string(api.Policy), string(api.Exists), string(api.NotFound),
+	string(api.InUse), string(api.Resource), string(api.Denied), string(api.Unavailable), string(api.Internal),
 }
 
 var phases = []string{api.PhaseStarting, api.PhaseRunning, api.PhaseStopping, api.PhaseWaiting}
@@ -50,11 +56,11 @@ func (p *page) writeStates(all []api.UnikernelMetrics) {
 		}
 		p.family(name, kind, help)
 		for _, u := range all {
-			l := []byte(nameLabels(u.Name))
+			var pairs []string
 			if more != nil {
-				l = appendLabels(l, more(u)...)
+				pairs = more(u)
 			}
-			p.sample(string(l), value(u))
+			p.sample(nameLabels(u.Name), value(u), pairs...)
 		}
 	}
 	each("albatross_unikernel_info", gauge, "1 for each unikernel, with its phase and target.",

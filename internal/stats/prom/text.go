@@ -40,16 +40,20 @@ func (p *page) family(name, kind, help string) {
 	p.write()
 }
 
-// sample writes one sample of the family. The labels are as labels makes them.
-func (p *page) sample(labels string, value float64) { p.suffixed("", labels, value) }
+// sample writes one sample of the family. The labels are as labels makes them;
+// pairs are further ones, names and values, where there are some already.
+func (p *page) sample(labels string, value float64, pairs ...string) {
+	p.suffixed("", labels, value, pairs...)
+}
 
 // suffixed is sample, for the parts of a histogram.
-func (p *page) suffixed(suffix, labels string, value float64) {
+func (p *page) suffixed(suffix, labels string, value float64, pairs ...string) {
 	p.line = append(p.line[:0], p.name...)
 	p.line = append(p.line, suffix...)
 	if labels != "" {
 		p.line = append(p.line, '{')
 		p.line = append(p.line, labels...)
+		p.line = appendLabels(p.line, pairs...)
 		p.line = append(p.line, '}')
 	}
 	p.line = append(p.line, ' ')

@@ -18,11 +18,15 @@
 //	kvm.go       its virtual machine
 //	link.go      Network: the interfaces
 //	sample.go    Sample and Reading, what all that results in
-//	file.go      a descriptor that is read again and again
+//	file.go      files that are read again and again
+//	budget.go    how many of them may be kept open
 //
 // A descriptor below /proc stands for one process for ever: after its end reads
-// fail, whoever gets its number. So files are opened once, the first is looked at
-// again when all are open, and from then on no number is trusted. A read is one
+// fail, whoever gets its number. One, stat, is always kept open, and is the proof
+// of all that is opened by number, at first or, where a Budget is used up, for each
+// sample: what has a number was that process's if stat, which is looked at behind
+// it, says that the process lives. Of a process that was handed over the number is
+// used only if stat under that number tells of the same start. A read is one
 // pread(2) into a buffer that all share, and allocates nothing.
 //
 // What the caller may not read (io, of other users' processes) and what Linux

@@ -37,33 +37,44 @@ func (g *group) all() []*linux.FD {
 	return append([]*linux.FD{g.cpu2, g.cpu1, g.memory}, g.pressure[:]...)
 }
 
-// read reads all that there is. A group that has just been removed, as its
-// process has ended, tells nothing.
+// read reads all that there is. What cannot be read any more, as the group has just
+// been removed with its process, stays as it was: what was counted never goes back.
 func (g *group) read(b *Buffer, into *Group) {
-	*into = Group{}
-	if g.cpu2 != nil {
-		if text, err := b.read(g.cpu2); err == nil {
-			into.CPU, into.CPUKnown = parseCPU2(text)
-		}
-	} else if g.cpu1 != nil {
-		if text, err := b.read(g.cpu1); err == nil {
-			n, ok := onlyNumber(text)
-			into.CPU, into.CPUKnown = time.Duration(n), ok
-		}
+	if used, ok := g.readCPU(b); ok {
+		into.CPU, into.CPUKnown = used, true
 	}
-	if g.memory != nil {
-		if text, err := b.read(g.memory); err == nil {
-			into.Memory, into.MemoryKnown = onlyNumber(text)
+	if text, ok := readOpen(b, g.memory); ok {
+		if n, ok := onlyNumber(text); ok {
+			into.Memory, into.MemoryKnown = n, true
 		}
 	}
 	for i, fd := range g.pressure {
-		if fd == nil {
-			continue
-		}
-		if text, err := b.read(fd); err == nil {
-			into.Pressure[i] = parsePressure(text)
+		if text, ok := readOpen(b, fd); ok {
+			if p := parsePressure(text); p.Known {
+				into.Pressure[i] = p
+			}
 		}
 	}
+}
+
+func (g *group) readCPU(b *Buffer) (used time.Duration, ok bool) {
+	if text, ok := readOpen(b, g.cpu2); ok {
+		return parseCPU2(text)
+	}
+	if text, ok := readOpen(b, g.cpu1); ok {
+		n, ok := onlyNumber(text)
+		return time.Duration(n), ok
+	}
+	return 0, false
+}
+
+// readOpen reads a file that may be missing.
+func readOpen(b *Buffer, fd *linux.FD) (text []byte, ok bool) {
+	if fd == nil {
+		return nil, false
+	}
+	text, err := b.read(fd)
+	return text, err == nil
 }
 
 // parseCPU2 reads cpu.stat, lines like "usage_usec 42".

@@ -28,27 +28,33 @@ const (
 // Process is one process, which no other one that gets its number is taken for.
 // Its methods belong to one goroutine at a time. It must be closed.
 type Process struct {
-	pid   int
-	began vm.Timeval // since 1970
+	pid      int
+	numbered bool       // the number is that of this process as long as it lives, in the /proc of this daemon
+	began    vm.Timeval // since 1970
 
-	pidfd        *linux.FD // or nil
-	stat, status *linux.FD
-	io           *linux.FD // nil: not for us
-	tasks        tasks
-	group        group
-	machines     []*machine // of KVM
+	pidfd      *linux.FD // or nil
+	stat       *linux.FD
+	status, io procFile // io is unknown where it is not for us
+	tasks      tasks
+	group      group
+	machines   []*machine // of KVM
+
+	budget *Budget
+	needed int // descriptors that were taken from budget
 }
 
 // Find returns the process that has a number now. Who gives the number must know
-// that it still belongs to the process that is meant.
-func Find(b *Buffer, pid int) (*Process, error) { return Adopt(b, pid, nil) }
+// that it still belongs to the process that is meant. Budget may be nil.
+func Find(b *Buffer, pid int, budget *Budget) (*Process, error) { return Adopt(b, pid, nil, budget) }
 
 // Adopt returns the process that descriptors stand for, by the names api.File….
-// The number is of use only for what was not handed over, and is trusted only
-// while the descriptors say that the process lives. Adopt owns the descriptors
-// from then on, also if it fails; those of unknown names are closed.
-func Adopt(b *Buffer, pid int, handed map[string]*linux.FD) (_ *Process, err error) {
-	p := &Process{pid: pid}
+// The number is of use only for what was not handed over, and is trusted only if
+// it is that of the same process, and while the descriptors say that it lives.
+// Adopt owns the descriptors from then on, also if it fails; those of unknown
+// names are closed. Others are taken from budget, which may be nil; if it has none
+// left for what must be open, the error wraps [ErrNoDescriptors].
+func Adopt(b *Buffer, pid int, handed map[string]*linux.FD, budget *Budget) (_ *Process, err error) {
+	p := &Process{pid: pid, budget: budget}
 	defer func() {
 		for _, fd := range handed { // that nobody has taken
 			err = errors.Join(err, fd.Close())
@@ -58,14 +64,17 @@ func Adopt(b *Buffer, pid int, handed map[string]*linux.FD) (_ *Process, err err
 		}
 	}()
 	p.take(b, handed)
-	if err := p.openRest(); err != nil {
+	if err := p.openStat(); err != nil {
 		return nil, p.failed(err)
 	}
-	s, err := p.look(b) // after all was opened by its number
+	s, err := p.look(b)
 	if err != nil {
 		return nil, err
 	}
-	p.tryIO(b)
+	p.openRest(b, s)
+	if _, err := p.look(b); err != nil { // after all was opened by its number
+		return nil, err
+	}
 	now := time.Now()
 	uptime, err := uptime()
 	if err != nil {
@@ -77,7 +86,7 @@ func Adopt(b *Buffer, pid int, handed map[string]*linux.FD) (_ *Process, err err
 
 // take takes what it knows out of handed.
 func (p *Process) take(b *Buffer, handed map[string]*linux.FD) {
-	for name, into := range map[string]**linux.FD{api.FilePID: &p.pidfd, api.FileStat: &p.stat, api.FileStatus: &p.status} {
+	for name, into := range map[string]**linux.FD{api.FilePID: &p.pidfd, api.FileStat: &p.stat, api.FileStatus: &p.status.fd} {
 		*into = handed[name]
 		delete(handed, name)
 	}
@@ -94,38 +103,61 @@ func (p *Process) take(b *Buffer, handed map[string]*linux.FD) {
 	}
 }
 
-// openRest opens what was not handed over. That must be done before look.
-func (p *Process) openRest() (err error) {
-	dir := "/proc/" + strconv.Itoa(p.pid) + "/"
-	if p.stat == nil {
-		if p.stat, err = linux.OpenFile(dir + "stat"); err != nil {
-			return err
-		}
+// openStat opens stat, unless it was handed over.
+func (p *Process) openStat() (err error) {
+	if p.stat != nil {
+		return nil
 	}
-	if p.status == nil {
-		if p.status, err = linux.OpenFile(dir + "status"); err != nil {
-			return err
-		}
+	if err := p.budget.need(); err != nil {
+		return err
 	}
-	p.io, _ = linux.OpenFile(dir + "io") // a debugger's right; see tryIO
-	return nil
+	p.needed++
+	p.numbered = true
+	p.stat, err = linux.OpenFile(procPath(p.pid, "stat"))
+	return err
 }
 
-// tryIO closes io if it cannot be read.
-func (p *Process) tryIO(b *Buffer) {
-	if p.io == nil {
+// openRest finds out whether the number says the same as stat, which began at s,
+// and if so opens what was not handed over.
+func (p *Process) openRest(b *Buffer, s stat) {
+	p.numbered = p.numbered || startOf(b, p.pid) == s.start
+	if !p.numbered {
 		return
 	}
-	if _, err := b.read(p.io); err != nil {
-		_ = p.io.Close() // it was never read
-		p.io = nil
+	if !p.status.known() {
+		p.status = openProc(procPath(p.pid, "status"), p.budget)
 	}
+	p.io = openProc(procPath(p.pid, "io"), p.budget)
+	if _, err := p.io.read(b); err != nil { // a debugger's right
+		_ = p.io.close(p.budget) // it was never read
+	}
+}
+
+// startOf returns when the process began that has a number in our /proc, or -1.
+// Another process may have it if who told the number sees another /proc.
+func startOf(b *Buffer, pid int) int64 {
+	fd, err := linux.OpenFile(procPath(pid, "stat"))
+	if err != nil {
+		return -1
+	}
+	defer func() { _ = fd.Close() }() // it was only read
+	text, err := b.read(fd)
+	if err != nil {
+		return -1
+	}
+	s, err := parseStat(text)
+	if err != nil {
+		return -1
+	}
+	return s.start
 }
 
 // Close closes all descriptors.
 func (p *Process) Close() error {
-	errs := []error{p.tasks.close()}
-	for _, fd := range append(p.group.all(), p.pidfd, p.stat, p.status, p.io) {
+	p.budget.giveBack(p.needed)
+	p.needed = 0
+	errs := []error{p.tasks.close(p.budget), p.status.close(p.budget), p.io.close(p.budget)}
+	for _, fd := range append(p.group.all(), p.pidfd, p.stat) {
 		errs = append(errs, fd.Close())
 	}
 	for _, m := range p.machines {
@@ -154,43 +186,56 @@ func (p *Process) Alive(b *Buffer) error {
 }
 
 // Read sets what s tells of the process, its control group and its machine. The
-// error wraps ErrGone if the process has ended.
+// error wraps ErrGone if the process has ended; s makes no sense then. It is the s
+// of the read before: what can be told no more stays in it.
 func (p *Process) Read(b *Buffer, s *Sample) error {
 	counts, err := p.look(b)
 	if err != nil {
 		return err
 	}
-	text, err := b.read(p.status)
-	if err != nil {
+	var status status
+	if text, err := p.status.read(b); err == nil {
+		status = parseStatus(text)
+	} else if p.status.known() {
 		return p.failed(err)
 	}
-	status := parseStatus(text)
-	if counts.threads > 1 {
-		status.switches = p.tasks.read(b, p.pid, counts.threads)
+	if p.numbered {
+		if switches, ok := p.tasks.read(b, p.pid, counts.threads, p.budget); ok {
+			status.switches = switches
+		}
 	}
 	s.Usage, s.Memory = p.describe(counts, status)
-	if p.io != nil {
-		if text, err := b.read(p.io); err == nil {
-			t := parseIO(text)
-			s.Usage.InBlocks, s.Usage.OutBlocks, s.IO = t.read/sector, t.written/sector, true
+	if s.IO = p.io.known(); s.IO {
+		text, err := p.io.read(b)
+		if err != nil {
+			return p.failed(err)
 		}
+		t := parseIO(text)
+		s.Usage.InBlocks, s.Usage.OutBlocks = t.read/sector, t.written/sector
 	}
 	p.group.read(b, &s.Group)
 	s.Machine = s.Machine[:0]
 	for _, m := range p.machines {
 		s.Machine = m.read(b, s.Machine)
 	}
-	return nil
+	if p.tasks.reopened || p.status.reopens() || p.io.reopens() { // what has the number is ours only if that lives
+		_, err = p.look(b)
+	}
+	return err
 }
 
 func (p *Process) describe(s stat, more status) (vm.Rusage, vm.Memory) {
+	usage := vm.Rusage{
+		UserTime:            timeval(ticks(s.user)),
+		SystemTime:          timeval(ticks(s.system)),
+		MaxRSS:              more.peak,
+		MinorFaults:         s.minorFaults,
+		MajorFaults:         s.majorFaults,
+		VoluntarySwitches:   more.switches.voluntary,
+		InvoluntarySwitches: more.switches.involuntary,
+	}
 	perPage := int64(os.Getpagesize()) / kilobytes
-	return vm.Rusage{
-		UserTime: timeval(ticks(s.user)), SystemTime: timeval(ticks(s.system)),
-		MaxRSS:      more.peak,
-		MinorFaults: s.minorFaults, MajorFaults: s.majorFaults,
-		VoluntarySwitches: more.switches.voluntary, InvoluntarySwitches: more.switches.involuntary,
-	}, vm.Memory{
+	return usage, vm.Memory{
 		Virtual: s.virtual,
 		RSS:     more.rss / perPage,
 		Text:    more.text / perPage,

@@ -41,7 +41,7 @@ func work(t *testing.T) {
 // find returns a process that the test closes.
 func find(t testing.TB, pid int) *Process {
 	t.Helper()
-	p, err := Find(new(Buffer), pid)
+	p, err := Find(new(Buffer), pid, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestGone(t *testing.T) {
 			if err := p.Read(new(Buffer), new(Sample)); !errors.Is(err, ErrGone) {
 				t.Errorf("read: %v", err)
 			}
-			if _, err := Find(new(Buffer), cmd.Process.Pid); !errors.Is(err, ErrGone) {
+			if _, err := Find(new(Buffer), cmd.Process.Pid, nil); !errors.Is(err, ErrGone) {
 				t.Errorf("find: %v", err)
 			}
 			_ = cmd.Wait() // it was killed; the second time it is reaped
@@ -185,7 +185,7 @@ func TestNumberUsedAgain(t *testing.T) {
 	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	if _, err := Adopt(new(Buffer), os.Getpid(), map[string]*linux.FD{api.FileStat: stat}); !errors.Is(err, ErrGone) {
+	if _, err := Adopt(new(Buffer), os.Getpid(), map[string]*linux.FD{api.FileStat: stat}, nil); !errors.Is(err, ErrGone) {
 		t.Errorf("adopt: %v", err)
 	}
 }
@@ -193,7 +193,7 @@ func TestNumberUsedAgain(t *testing.T) {
 func TestNoSuchNumber(t *testing.T) {
 	testutil.NoLeakedFDs(t, os.Getpid())
 	for _, pid := range []int{0, -1, 1 << 30, 1<<62 - 1, -1 << 62} {
-		if _, err := Find(new(Buffer), pid); !errors.Is(err, ErrGone) {
+		if _, err := Find(new(Buffer), pid, nil); !errors.Is(err, ErrGone) {
 			t.Errorf("process %d: %v", pid, err)
 		}
 	}
@@ -211,7 +211,7 @@ func TestAdoptClosesWhatItCannotUse(t *testing.T) {
 		}
 		handed[name] = fd
 	}
-	p, err := Adopt(new(Buffer), os.Getpid(), handed)
+	p, err := Adopt(new(Buffer), os.Getpid(), handed, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +268,7 @@ func BenchmarkRead(b *testing.B) {
 		_ = cmd.Wait()
 	}()
 	var buffer Buffer
-	p, err := Adopt(&buffer, cmd.Process.Pid, handed)
+	p, err := Adopt(&buffer, cmd.Process.Pid, handed, NewBudget(100))
 	if err != nil {
 		b.Fatal(err)
 	}

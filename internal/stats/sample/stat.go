@@ -89,6 +89,16 @@ type status struct {
 // switches are context switches.
 type switches struct{ voluntary, involuntary int64 }
 
+func (s *switches) add(o switches) {
+	s.voluntary += o.voluntary
+	s.involuntary += o.involuntary
+}
+
+// atLeast reports whether s can be what o has grown to.
+func (s switches) atLeast(o switches) bool {
+	return s.voluntary >= o.voluntary && s.involuntary >= o.involuntary
+}
+
 func (s *status) field(key []byte) *int64 {
 	switch string(key) {
 	case "VmRSS":

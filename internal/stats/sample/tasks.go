@@ -4,8 +4,6 @@ import (
 	"errors"
 	"os"
 	"strconv"
-
-	"albatross/internal/linux"
 )
 
 // mostTasks is how many threads of a process are counted. A tender has some ten.
@@ -14,57 +12,66 @@ const mostTasks = 256
 // tasks are the threads of a process that has several: the kernel counts context
 // switches for each, and forgets those of one that has ended.
 type tasks struct {
-	threads []thread
-	past    switches // of threads that have ended, as far as they were seen
+	threads  []thread
+	past     switches // of threads that have ended, as far as they were seen
+	reopened bool     // the last read has trusted the number of the process
 }
 
 type thread struct {
 	number int
-	status *linux.FD
+	status procFile
 	last   switches
 }
 
-// read returns the context switches of all threads that are or were seen. Their
-// number, as stat has it, tells whether the list is still good; a thread that
-// began when another one ended is found when that one is read.
-func (t *tasks) read(b *Buffer, pid int, number int64) switches {
+// read returns the context switches of all threads that are or were seen; ok is
+// false if the process has had but one, or hides them. Their number, as stat has
+// it, tells whether the list is still good; a thread that began when another one
+// ended is found when that one is read.
+func (t *tasks) read(b *Buffer, pid int, number int64, budget *Budget) (sum switches, ok bool) {
+	t.reopened = false
+	if number <= 1 && len(t.threads) == 0 {
+		return switches{}, false
+	}
 	if int64(len(t.threads)) != min(number, mostTasks) {
-		t.list(pid)
+		t.list(b, pid, budget)
 	}
 	sum, ended := t.sum(b)
 	if ended {
-		t.list(pid)
+		t.list(b, pid, budget)
 		sum, _ = t.sum(b)
 	}
-	return sum
+	return sum, len(t.threads) > 0
 }
 
 // sum reads all threads.
 func (t *tasks) sum(b *Buffer) (sum switches, ended bool) {
-	sum = t.past
 	for i := range t.threads {
 		thread := &t.threads[i]
-		if text, err := b.read(thread.status); err == nil {
-			s := parseStatus(text).switches
-			thread.last.voluntary = max(thread.last.voluntary, s.voluntary)
-			thread.last.involuntary = max(thread.last.involuntary, s.involuntary)
-		} else {
+		t.reopened = t.reopened || thread.status.reopens()
+		text, err := thread.status.read(b)
+		if err != nil {
 			ended = true
+		} else if s := parseStatus(text).switches; s.atLeast(thread.last) {
+			thread.last = s
+		} else { // another one that has its number
+			t.past.add(thread.last)
+			thread.last = s
 		}
-		sum.voluntary += thread.last.voluntary
-		sum.involuntary += thread.last.involuntary
+		sum.add(thread.last)
 	}
+	sum.add(t.past)
 	return sum, ended
 }
 
 // list looks which threads there are. Those that are known are kept: a number
-// is used again only once its thread has ended, and then its descriptor is dead.
-func (t *tasks) list(pid int) {
-	dir := "/proc/" + strconv.Itoa(pid) + "/task/"
+// is used again only once its thread has ended, and then its file is dead.
+func (t *tasks) list(b *Buffer, pid int, budget *Budget) {
+	dir := procPath(pid, "task")
 	f, err := os.Open(dir)
 	if err != nil {
 		return
 	}
+	t.reopened = true
 	names, _ := f.Readdirnames(mostTasks) // those that were seen before an error
 	_ = f.Close()                         // it was only read
 	known := map[int]thread{}
@@ -77,31 +84,30 @@ func (t *tasks) list(pid int) {
 		if err != nil {
 			continue
 		}
-		if old, ok := known[number]; ok && old.alive() {
-			t.threads = append(t.threads, old)
+		next, ok := known[number]
+		if ok && next.alive(b) {
 			delete(known, number)
-		} else if status, err := linux.OpenFile(dir + name + "/status"); err == nil {
-			t.threads = append(t.threads, thread{number: number, status: status})
+		} else {
+			next = thread{number: number, status: openProc(dir+"/"+name+"/status", budget)}
 		}
+		t.threads = append(t.threads, next)
 	}
 	for _, gone := range known {
-		t.past.voluntary += gone.last.voluntary
-		t.past.involuntary += gone.last.involuntary
-		_ = gone.status.Close() // it was only read
+		t.past.add(gone.last)
+		_ = gone.status.close(budget) // it was only read
 	}
 }
 
-// alive reports whether the descriptor still stands for a thread.
-func (t thread) alive() bool {
-	var b [1]byte
-	n, _ := t.status.ReadAt(b[:], 0)
-	return n == len(b)
+// alive reports whether the file still stands for a thread.
+func (t *thread) alive(b *Buffer) bool {
+	_, err := t.status.read(b)
+	return err == nil
 }
 
-func (t *tasks) close() error {
+func (t *tasks) close(budget *Budget) error {
 	var errs []error
-	for _, thread := range t.threads {
-		errs = append(errs, thread.status.Close())
+	for i := range t.threads {
+		errs = append(errs, t.threads[i].status.close(budget))
 	}
 	t.threads = nil
 	return errors.Join(errs...)
