@@ -53,7 +53,7 @@ line makes no sense, 125 internal error, 130 interrupted.`,
 	flags.StringVar(&a.tmpdir, "tmpdir", a.defaultTmp(), "the daemons' sockets are below `DIR`")
 	flags.DurationVar(&a.timeout, "timeout", client.DefaultPatience, "give up when a daemon makes no progress for this `TIME`")
 	c.AddCommand(
-		a.createCommand(), a.destroyCommand(), a.restartCommand(), a.infoCommand(), a.getCommand(), a.consoleCommand(), a.statsCommand(),
+		a.createCommand(), a.destroyCommand(), a.restartCommand(), a.infoCommand(), a.getCommand(), a.consoleCommand(), a.statsCommand(), a.topCommand(),
 		a.policyCommand(), a.addPolicyCommand(), a.removePolicyCommand(),
 		a.blockCommand(), a.createBlockCommand(), a.setBlockCommand(), a.dumpBlockCommand(), a.destroyBlockCommand(),
 		a.checkCommand(), a.eventsCommand(), a.auditCommand(), a.shutdownCommand(), a.exportCommand(),
@@ -91,7 +91,11 @@ func (a *app) defaultTmp() string {
 
 // client returns the way to the daemons.
 func (a *app) client() client.Client {
-	return client.Client{Tmp: paths.Tmp(a.tmpdir), Program: "albatross", Patience: a.timeout, Remote: a.far()}
+	c := client.Client{Tmp: paths.Tmp(a.tmpdir), Program: "albatross", Patience: a.timeout, Remote: a.far()}
+	if c.Remote == nil {
+		c.Request = a.asked.here()
+	}
+	return c
 }
 
 // jsonFlag gives c the flag --json.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -11,42 +12,14 @@ import (
 	"albatross/internal/vm"
 )
 
-// pageSize is in what samples count memory, in bytes.
-const pageSize = 4096
-
-// cpuTime is how long a unikernel has computed.
-func cpuTime(r vm.Rusage) time.Duration { return duration(r.UserTime) + duration(r.SystemTime) }
-
-func duration(t vm.Timeval) time.Duration {
-	return time.Duration(t.Seconds)*time.Second + time.Duration(t.Microseconds)*time.Microsecond
-}
-
-// memory is how much a unikernel has: now, if that is told, else at most.
-func memory(s vm.Stats) int64 {
-	if s.Memory != nil {
-		return s.Memory.RSS * pageSize
-	}
-	return s.Rusage.MaxRSS << 10
-}
-
-// traffic is what went through all interfaces of a unikernel, in bytes, seen by
-// itself: samples have what the host sees.
-func traffic(s vm.Stats) (received, sent int64) {
-	for _, i := range s.Interfaces {
-		received += i.OutBytes
-		sent += i.InBytes
-	}
-	return received, sent
-}
-
 // sampleTable shows one sample of each unikernel.
 func (a *app) sampleTable(all []client.Sample) error {
 	slices.SortFunc(all, func(x, y client.Sample) int { return strings.Compare(x.Name.Wire(), y.Name.Wire()) })
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "NAME\tCPU TIME\tMEM\tRECEIVED\tSENT\n")
 	for _, s := range all {
-		received, sent := traffic(s.Stats)
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, seconds(cpuTime(s.Stats.Rusage)), size(memory(s.Stats)), size(received), size(sent))
+		received, sent := s.Traffic()
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, seconds(s.CPUTime()), size(s.Memory()), size(received), size(sent))
 	}
 	return w.Flush()
 }
@@ -65,40 +38,67 @@ type sampleRows struct {
 	before map[vm.Name]pastSample
 }
 
-// pastSample is what is remembered of a sample.
+// pastSample is a sample of before.
 type pastSample struct {
-	at  time.Time // when it came
-	cpu time.Duration
+	client.Sample
+	at time.Time
 }
 
 func (a *app) newSampleRows() *sampleRows {
 	return &sampleRows{app: a, before: map[vm.Name]pastSample{}}
 }
 
-func (r *sampleRows) print(s client.Sample) error {
+// print shows each sample of a round in a line.
+func (r *sampleRows) print(round client.Round) error {
+	for _, s := range round.Samples {
+		first := len(r.before) == 0
+		then, known := r.before[s.Name]
+		r.before[s.Name] = pastSample{s, round.At}
+		var rates client.Rates
+		if known {
+			rates, known = s.Since(then.Sample, round.At.Sub(then.at))
+		}
+		var err error
+		if r.app.json {
+			err = r.app.printJSON(describeSample(s, round.At, rates, known))
+		} else {
+			err = r.row(s, first, rates, known)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// row shows one sample, and the headings above the first.
+func (r *sampleRows) row(s client.Sample, first bool, rates client.Rates, known bool) error {
 	const row = "%-24s %6s %10s %10s %10s %10s"
-	if len(r.before) == 0 {
+	if first {
 		if err := r.app.out.printf(row, "NAME", "CPU", "CPU TIME", "MEM", "RECEIVED", "SENT"); err != nil {
 			return err
 		}
 	}
-	now := pastSample{r.app.now(), cpuTime(s.Stats.Rusage)}
 	busy := unknown
-	if then, ok := r.before[s.Name]; ok && now.at.After(then.at) && now.cpu >= then.cpu {
-		busy = fmt.Sprintf("%.0f%%", 100*float64(now.cpu-then.cpu)/float64(now.at.Sub(then.at)))
+	if known {
+		busy = fmt.Sprintf("%.0f%%", 100*rates.CPU)
 	}
-	r.before[s.Name] = now
-	received, sent := traffic(s.Stats)
-	return r.app.out.printf(row, s.Name, busy, seconds(now.cpu), size(memory(s.Stats)), size(received), size(sent))
+	received, sent := s.Traffic()
+	return r.app.out.printf(row, s.Name, busy, seconds(s.CPUTime()), size(s.Memory()), size(received), size(sent))
 }
 
-func describeSample(s client.Sample) jsonSample {
+func describeSample(s client.Sample, at time.Time, rates client.Rates, known bool) jsonSample {
 	d := jsonSample{
-		Name: s.Name, User: duration(s.Stats.Rusage.UserTime).Microseconds(), System: duration(s.Stats.Rusage.SystemTime).Microseconds(),
-		MaxRSS: s.Stats.Rusage.MaxRSS << 10, Networks: []jsonTraffic{}, Counters: []jsonCounter{},
+		Name: s.Name, Time: at.UTC(), MaxRSS: s.Stats.Rusage.MaxRSS << 10, Networks: []jsonTraffic{}, Counters: []jsonCounter{},
+		User:   client.Duration(s.Stats.Rusage.UserTime).Microseconds(),
+		System: client.Duration(s.Stats.Rusage.SystemTime).Microseconds(),
 	}
 	if s.Stats.Memory != nil {
-		d.RSS = memory(s.Stats)
+		d.RSS = s.Memory()
+	}
+	if known {
+		percent := math.Round(1e4*rates.CPU) / 100
+		d.CPU = &percent
 	}
 	for _, i := range s.Stats.Interfaces {
 		d.Networks = append(d.Networks, jsonTraffic{i.Name, i.OutBytes, i.OutPackets, i.InBytes, i.InPackets})
