@@ -1,5 +1,5 @@
-// Package daemon is what all daemons' mains share: flags, a structured log on
-// standard error, and an orderly end.
+// Package daemon is what all daemons' mains share: flags, a log, and an orderly
+// end.
 //
 //	main ── Main(Program) ── Flags ── Run(ctx) ── exit code
 //	                                    ▲
@@ -8,7 +8,7 @@
 //	daemon.go  Main and what programs are    usage.go  --help, and flags that are wrong
 //	arguments.go  what a program takes beside its flags
 //
-// It needs the standard library only, since the keeper uses it.
+// It imports logs, and the standard library only, since the keeper uses it.
 package daemon
 
 import (
@@ -21,6 +21,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"albatross/internal/logs"
 )
 
 // Exit codes of daemons.
@@ -53,8 +55,8 @@ func Main(name, version string, p Program) int {
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // what package flag says has one hyphen
 	fs.Usage = func() {}
-	level := fs.String("log", "info", "how much to log: debug, info, warn or error")
-	format := fs.String("log-format", "text", "how to log: text or json")
+	var to logging
+	to.flags(fs)
 	showVersion := fs.Bool("version", false, "print the version and exit")
 	p.Flags(fs)
 	arguments := argumentsOf(p)
@@ -74,11 +76,11 @@ func Main(name, version string, p Program) int {
 		fmt.Fprintf(os.Stderr, "%s: %v\n%s: see %s --help\n", name, err, name, name)
 		return ExitUsage
 	}
-	log, err := logger(name, *level, *format)
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-		return ExitUsage
-	}
+	// Whoever reads standard error may end before the daemon, which writing there
+	// must not kill: with the keeper, unikernels would die. That the signal is
+	// ignored would outlive exec; that it is caught does not.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	log := logs.New(name, to.format, to.level)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	return exitCode(p.Run(ctx, log), log)
@@ -99,17 +101,20 @@ func exitCode(err error, log *slog.Logger) int {
 	return ExitError
 }
 
-func logger(name, level, format string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("--log: %w", err)
-	}
-	opts := &slog.HandlerOptions{Level: l}
-	switch format {
-	case "text":
-		return slog.New(slog.NewTextHandler(os.Stderr, opts)).With("daemon", name), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(os.Stderr, opts)).With("daemon", name), nil
-	}
-	return nil, fmt.Errorf("--log-format: %q is neither text nor json", format)
+// logging is how a daemon logs.
+type logging struct {
+	format logs.Format
+	level  slog.Level
+}
+
+func (l *logging) flags(fs *flag.FlagSet) {
+	l.format, l.level = logs.Auto, slog.LevelInfo
+	fs.Func("log-format", "the `format` of the log: text, json, journald or auto (default auto: journald where the journal takes standard error, else text)", func(s string) (err error) {
+		l.format, err = logs.ParseFormat(s)
+		return err
+	})
+	fs.Func("log-level", "the least `level` that is logged: debug, info, warn or error (default info)", func(s string) (err error) {
+		l.level, err = logs.ParseLevel(s)
+		return err
+	})
 }

@@ -38,6 +38,7 @@ type cursor struct {
 	segment int64 // that it is in, or before
 	offset  int64 // of the next line
 	last    int64 // sequence number before the one that is expected next
+	known   int64 // events up to this one are passed over
 	within  bool  // the offset is within a line that is too long
 	damaged int   // lines that are no events, so far
 	buf     []byte
@@ -49,6 +50,17 @@ func (l *Log) oldest(s snapshot) *cursor {
 	if len(s.spans) > 0 {
 		c.segment = s.spans[0].first
 		c.last = c.segment - 1
+	}
+	return c
+}
+
+// behind returns the place behind an event, which may not be there any more.
+func (l *Log) behind(s snapshot, sequence int64) *cursor {
+	c := &cursor{log: l, last: sequence, known: sequence}
+	for _, p := range s.spans {
+		if c.segment == 0 || p.first <= sequence+1 {
+			c.segment = p.first
+		}
 	}
 	return c
 }
@@ -174,6 +186,9 @@ func (c *cursor) lines(b []byte, last bool, next int64, each func(api.Event) err
 // in front of it.
 func (c *cursor) event(line []byte, next int64, each func(api.Event) error) error {
 	e, err := parseLine(line)
+	if err == nil && e.Sequence <= c.known {
+		return nil
+	}
 	if err != nil || e.Sequence < c.segment || e.Sequence <= c.last || e.Sequence >= next {
 		c.damaged++
 		return nil

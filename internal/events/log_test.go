@@ -47,6 +47,10 @@ func TestReadWhatIsWanted(t *testing.T) {
 		{"the last two", Wanted{Count: 2}, []string{"5 e", "6 f"}},
 		{"the last of one", Wanted{Name: www, Count: 1}, []string{"5 e"}},
 		{"more than there are", Wanted{Name: www, Count: 9}, []string{"2 b", "5 e"}},
+		{"after one", Wanted{After: 4}, []string{"5 e", "6 f"}},
+		{"of one after another, whatever the count and time", Wanted{Name: www, After: 2, Count: 1, Since: base.Add(time.Hour)}, []string{"5 e"}},
+		{"after the last", Wanted{After: 6}, nil},
+		{"after one of another log", Wanted{After: 7, Name: db}, []string{"3 c", "6 f"}},
 		{"the last of nobody", Wanted{Name: name(t, "nobody"), Count: 3}, nil},
 	} {
 		if diff := cmp.Diff(tt.want, all(t, l, tt.w)); diff != "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"albatross/internal/api"
 	"albatross/internal/vm"
@@ -21,12 +22,15 @@ type model struct {
 }
 
 // from returns what is read from the event with that number on, as [all] does.
-func (m *model) from(first int64) []string {
+func (m *model) from(first int64) []string { return m.kept(first, first) }
+
+// kept is from where events before the oldest are kept no longer.
+func (m *model) kept(first, oldest int64) []string {
 	var want []string
 	missing := int64(0)
 	for n := first; n < m.next; n++ {
 		text, ok := m.texts[n]
-		if !ok {
+		if !ok || n < oldest {
 			missing++
 			continue
 		}
@@ -140,14 +144,20 @@ func compare(t *rapid.T, l *Log, m *model) {
 	if bytes < l.size/2 && spans[0].first != 1 {
 		t.Fatalf("only %d bytes are kept, from %d on", bytes, spans[0].first)
 	}
-	for _, w := range []Wanted{{}, {Count: 7}, {Count: 1, Name: vm.Name{}}} {
+	after := rapid.Int64Range(1, m.next+1).Draw(t, "after")
+	for _, w := range []Wanted{{}, {Count: 7}, {Count: 1, Name: vm.Name{}}, {After: after, Count: 1, Since: time.Now().Add(time.Hour)}} {
 		want := m.from(spans[0].first)
 		var got []string
 		check(t, l.Read(context.Background(), w, func(e api.Event) error {
 			got = append(got, fmt.Sprintf("%d %s", e.Sequence, e.Text))
 			return nil
 		}))
-		if w.Count > 0 {
+		switch {
+		case w.After >= m.next: // of another log
+			want = m.from(spans[0].first)
+		case w.After > 0:
+			want = m.kept(w.After+1, spans[0].first)
+		case w.Count > 0:
 			want = m.lastOf(spans[0].first, w.Count)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -11,6 +11,7 @@ import (
 // Wanted says which events are wanted.
 type Wanted struct {
 	Name  vm.Name   // of a unikernel or block device, or a path: all at and below it
+	After int64     // those with a higher sequence number; 0: Since says where to begin
 	Since time.Time // to the millisecond; zero: Count says where to begin
 	Count int       // the last so many; 0: all that are kept
 }
@@ -57,7 +58,12 @@ func (l *Log) Follow(ctx context.Context, w Wanted, each func(api.Event) error) 
 // seek finds the place to begin at. Times say nothing about places: clocks are
 // set, and an end is recorded later than it was.
 func (l *Log) seek(s snapshot, w Wanted) (*cursor, error) {
-	if w.Since.IsZero() && w.Count > 0 {
+	switch {
+	case w.After >= s.next: // it was an event of another log
+		return l.oldest(s), nil
+	case w.After > 0:
+		return l.behind(s, w.After), nil
+	case w.Since.IsZero() && w.Count > 0:
 		return l.lastOf(s, w.Name, w.Count)
 	}
 	return l.oldest(s), nil
@@ -67,6 +73,9 @@ func (l *Log) seek(s snapshot, w Wanted) (*cursor, error) {
 // on, whatever the clock says.
 func (w Wanted) filter(now int64, each func(api.Event) error) func(api.Event) error {
 	since := w.Since.Truncate(precision)
+	if w.After > 0 {
+		since = time.Time{}
+	}
 	return func(e api.Event) error {
 		if !w.Name.Contains(e.Name) && e.Kind != api.EventLost || e.Sequence < now && e.At.Before(since) {
 			return nil

@@ -22,6 +22,8 @@ const (
 	KVM    Need = "kvm"    // /dev/kvm works, though it may interpret guests and be slow
 	Tap    Need = "tap"    // root, and /dev/net/tun opens
 	Guests Need = "guests" // guest/built holds unikernels
+
+	Journald Need = "journald" // root, and programs of systemd and util-linux
 )
 
 // RequireEnv is the environment variable that lists needs which must be met,
