@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"syscall"
 	"time"
 
 	"albatross/internal/daemon"
@@ -83,6 +84,7 @@ func (p *program) run(ctx context.Context, log *slog.Logger) error {
 	if err := p.check(); err != nil {
 		return err
 	}
+	p.fit(log)
 	s, err := p.server(log)
 	if err != nil {
 		return err
@@ -122,12 +124,26 @@ func (p *program) check() error {
 	return paths.Tmp(p.tmp).Check()
 }
 
+// fit makes the limits smaller where the process may not have as many descriptors.
+func (p *program) fit(log *slog.Logger) {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		log.Warn("cannot tell how many files may be open", "error", err)
+		return
+	}
+	limits, less := p.limits.Within(files.Cur)
+	if p.limits = limits; less {
+		log.Warn("fewer clients are served at a time than could be: raise the limit of open files (LimitNOFILE= of systemd)",
+			"open_files", files.Cur, "handshakes", limits.Handshakes, "clients", limits.Clients, "of_a_delegation", limits.PerDelegation)
+	}
+}
+
 func (p *program) server(log *slog.Logger) (*endpoint.Server, error) {
 	root, err := endpoint.LoadRoot(p.caCert)
 	if err != nil {
 		return nil, err
 	}
-	identity, err := endpoint.LoadIdentity(log, p.cert, p.key, root, time.Now())
+	identity, err := endpoint.LoadIdentity(log, p.cert, p.key, root, time.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +155,7 @@ func (p *program) server(log *slog.Logger) (*endpoint.Server, error) {
 	dir := endpoint.NewCRLDir(log, crls, root)
 	dir.Current() // what is wrong with it is told at once
 	return endpoint.New(log, endpoint.Config{
-		Identity: identity, Root: root, CRLs: dir, Daemon: tmp.Remote(), Limits: p.limits,
+		Identity: identity.Current, Root: root, CRLs: dir, Daemon: tmp.Remote(), Limits: p.limits,
 	}), nil
 }
 

@@ -47,8 +47,11 @@ const (
 )
 
 // EventsWanted says which events are wanted: of the name or path of the message,
-// those since a time, or else the last Count.
+// those after one that is known, those since a time, or else the last Count. If
+// there has not been an event with the number After, the log is another one than
+// that was in, and all of it is new.
 type EventsWanted struct {
+	After  int64      `json:"after,omitempty"` // sequence number; 0: none is known
 	Since  *time.Time `json:"since,omitempty"` // UTC
 	Count  int        `json:"count,omitempty"` // 0: all that are kept
 	Follow bool       `json:"follow,omitempty"`

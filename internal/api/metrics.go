@@ -75,6 +75,9 @@ type Metrics struct {
 	Connections map[string]Connections `json:"connections"` // by kind: Conn…
 	Others      []OtherDaemon          `json:"others,omitempty"`
 	Host        *HostMetrics           `json:"host,omitempty"` // of albatrossd
+	// Endpoint has connections to albatross-tls by what became of them, as that tells
+	// albatrossd: served, refused, stranger, broken, crowded, limited, unavailable.
+	Endpoint map[string]uint64 `json:"endpoint,omitempty"`
 }
 
 // Kinds of connections.

@@ -24,7 +24,8 @@ const (
 type Hello struct {
 	Client  string `json:"client"`            // the program's name
 	Version string `json:"version"`           // of the program
-	Request string `json:"request,omitempty"` // names this request in logs
+	Request string `json:"request,omitempty"` // how this request is called, see package request
+	Plain   bool   `json:"plain,omitempty"`   // failures are to be sentences, as for a client that says no hello
 }
 
 // Welcome answers Hello.

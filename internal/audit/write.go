@@ -124,7 +124,7 @@ func (l *Log) begin() error {
 	}
 	if l.file != nil {
 		if err := l.file.Close(); err != nil { // all of it was durable before
-			l.log.Warn("closing a segment of the audit log", "error", err)
+			l.log.Warn("cannot close a segment of the audit log", "error", err)
 		}
 	}
 	l.file, l.size, l.unnamed = f, 0, true

@@ -14,7 +14,13 @@
 //
 // The endpoint is not believed anything but the peer's address, which goes into
 // the log: whoever has taken it over can present the chains of clients that
-// came by, while those are valid, and invent none.
+// came by, while those are valid, and invent none. Beside that it tells numbers,
+// on connections of their own: see [VerbCounts].
+//
+//	behalf.go  [Client], an introduction
+//	counts.go  [Counts], what became of connections
+//
+// The packages endpoint and vmmd import this one; it imports pki and wire.
 package behalf
 
 import (

@@ -6,7 +6,7 @@
 //	DIR/a:b:data        the device a:b:data
 //	DIR/:data           the device data at the root
 //	DIR/.tmp/create-*   a device that is being made
-//	DIR/.tmp/set-*      content that is being received
+//	DIR/.tmp/set-*      content that is being received, or was and is staged
 //
 // The name of a device has a colon, so .tmp cannot be one (and Albatross 2.7,
 // whose directory has the same form, passes over what begins with a dot).
@@ -14,10 +14,10 @@
 //	store.go    Open, List, Get: what is in the directory
 //	create.go   Create, Remove
 //	set.go      Set: content from a stream, all or nothing
+//	stage.go    Stage: content that is looked at before it replaces anything
 //	content.go  Content: content to a stream
 //	attach.go   Attach: a device for a unikernel
 //	lock.go     who may do what at the same time
-//	source.go   streams that come in: unpacked, bounded by a context
 //	sparse.go   writes that leave holes, reads that skip them
 //	errors.go   what can go wrong
 //
@@ -30,7 +30,8 @@
 //	            as long as any duplicate of the descriptor is open (Attach),
 //	            or until the operation ends (the others)
 //
-// Nobody waits for a lock; who does not get it gets [ErrInUse]. Set replaces the
+// Staged content takes its lock when it is committed, as Set does. Nobody waits for
+// a lock; who does not get it gets [ErrInUse]. Set replaces the
 // file, so a lock counts only while the name still leads to the file that was
 // locked; see lock.go.
 //

@@ -16,6 +16,7 @@ var (
 	ErrTooLarge  = errors.New("the content is larger than the block device")
 	ErrNoSpace   = errors.New("there is no space left on the disk")
 	ErrNotDevice = errors.New("its file is no block device")
+	ErrReplaced  = errors.New("it was replaced meanwhile by one of another size")
 
 	// ErrInvalid is matched by errors about what was asked for: a size, a name
 	// that is a path, a compression level, broken compressed content. The text

@@ -44,13 +44,17 @@ func (s *Store) set(ctx context.Context, n vm.Name, r io.Reader, compressed bool
 	if err := l.check(); err != nil {
 		return err
 	}
-	return s.replace(s.path(n), func(f *os.File) error {
+	f, err := s.receive(l.size, func(f *os.File) error {
 		src := inflate.NewSource(ctx, r)
 		if compressed {
 			return unpack(f, src, l.size)
 		}
 		return fill(f, src, l.size)
 	})
+	if err != nil {
+		return err
+	}
+	return s.install(f, s.path(n))
 }
 
 // unpack fills f with the content of the zlib stream in src.
@@ -65,45 +69,46 @@ func unpack(f *os.File, src *inflate.Source, size int64) error {
 	return err
 }
 
-// replace puts a new file in the place of the one at path, durably, once write
-// has written it.
-func (s *Store) replace(path string, write func(*os.File) error) (err error) {
+// receive has write fill a new temporary file of size bytes. There is none after an
+// error.
+func (s *Store) receive(size int64, write func(*os.File) error) (*os.File, error) {
 	f, err := os.CreateTemp(s.tmp, "set-*")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.steps.Done("block file made")
-	renamed := false
-	defer func() {
-		err = errors.Join(err, f.Close())
-		if !renamed {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	if err := write(f); err != nil {
-		return err
+	if err = resize(f, size); err == nil {
+		err = write(f)
+	}
+	if err != nil {
+		return nil, errors.Join(err, discard(f))
 	}
 	s.steps.Done("block content written")
+	return f, nil
+}
+
+// discard drops a temporary file.
+func discard(f *os.File) error { return errors.Join(f.Close(), os.Remove(f.Name())) }
+
+// install puts the temporary file f in the place of the one at path, durably, and
+// closes it. After an error f is gone as well.
+func (s *Store) install(f *os.File, path string) error {
 	if err := f.Sync(); err != nil {
-		return err
+		return errors.Join(err, discard(f))
 	}
 	s.steps.Done("block content synced")
 	if err := os.Rename(f.Name(), path); err != nil {
-		return err
+		return errors.Join(err, discard(f))
 	}
-	renamed = true
 	s.steps.Done("block file renamed")
-	if err := syncDir(s.dir); err != nil {
+	if err := errors.Join(f.Close(), syncDir(s.dir)); err != nil {
 		return fmt.Errorf("the content was replaced, but may be the old one after a crash of the host: %w", err)
 	}
 	return nil
 }
 
-// fill makes the empty file f one of size bytes that begins with what r gives.
+// fill makes f, which has size bytes of zeros, begin with what r gives.
 func fill(f *os.File, r io.Reader, size int64) error {
-	if err := resize(f, size); err != nil {
-		return err
-	}
 	buf := make([]byte, pieceSize)
 	var off, unsynced int64
 	for off < size {

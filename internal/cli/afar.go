@@ -17,7 +17,9 @@ import (
 type afar struct {
 	ca, cert, key  string // files
 	listen         string // address and port
+	group          string // that may hand clients over, besides this user; empty: none
 	destroyRevoked bool
+	unsigned       bool // images and content that no certificate names are taken
 }
 
 // everywhere is for finding daemons that may serve clients far away.
@@ -28,6 +30,8 @@ func (f *afar) flags(c *cobra.Command) {
 	c.Flags().StringVar(&f.cert, "server-cert", "", "certificate of this server, for them (default: server.pem beside the CA)")
 	c.Flags().StringVar(&f.key, "server-key", "", "its private key (default: server.key beside the CA)")
 	c.Flags().StringVar(&f.listen, "listen", ":1025", "`ADDRESS:PORT` where to serve them; no address: all of this host")
+	c.Flags().StringVar(&f.group, "remote-group", "", "`GROUP` that may connect to util/remote.sock, for an albatross-tls that another user runs")
+	c.Flags().BoolVar(&f.unsigned, "remote-unsigned-images", false, "take images and content of block devices from afar that no certificate names")
 	c.Flags().BoolVar(&f.destroyRevoked, "destroy-revoked", false, "destroy unikernels created by certificates that are revoked")
 }
 
@@ -35,7 +39,7 @@ func (f *afar) flags(c *cobra.Command) {
 // run elsewhere, understand.
 func (f *afar) complete() error {
 	if f.ca == "" {
-		if f.cert != "" || f.key != "" || f.destroyRevoked {
+		if f.cert != "" || f.key != "" || f.group != "" || f.destroyRevoked || f.unsigned {
 			return usage("name the CA with --remote-ca", "nobody far away is served")
 		}
 		return nil
@@ -69,11 +73,7 @@ func (f *afar) args() []string {
 	if f.ca == "" {
 		return nil
 	}
-	args := []string{"--remote-ca=" + f.ca, "--server-cert=" + f.cert, "--server-key=" + f.key, "--listen=" + f.listen}
-	if f.destroyRevoked {
-		args = append(args, "--destroy-revoked")
-	}
-	return args
+	return append(f.daemonArgs(), "--server-cert="+f.cert, "--server-key="+f.key, "--listen="+f.listen)
 }
 
 // daemonArgs are the flags of albatrossd.
@@ -82,8 +82,14 @@ func (f *afar) daemonArgs() []string {
 		return nil
 	}
 	args := []string{"--remote-ca=" + f.ca}
+	if f.group != "" {
+		args = append(args, "--remote-group="+f.group)
+	}
 	if f.destroyRevoked {
 		args = append(args, "--destroy-revoked")
+	}
+	if f.unsigned {
+		args = append(args, "--remote-unsigned-images")
 	}
 	return args
 }

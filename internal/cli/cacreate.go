@@ -36,8 +36,9 @@ func (a *app) caCreateCommand(o *caOptions) *cobra.Command {
   server.key   the private key of the host
   server.pem   its certificate
 
-The host gets cacert.pem, server.pem and server.key: albatross up --remote-ca
-finds them beside each other. Clients connect to a host by the names and
+If it is interrupted, the same command goes on where it stopped. The host gets
+cacert.pem, server.pem and server.key: albatross up --remote-ca finds them
+beside each other. Clients connect to a host by the names and
 addresses that are given here; a certificate without any is believed for the
 CA alone.`,
 		Example: `  albatross ca create --host host.example.org --host 192.0.2.1
@@ -71,12 +72,18 @@ func (a *app) createCA(dir, name, kind string, hosts []string, valid int) error 
 	if err := checkHosts(server); err != nil {
 		return err
 	}
-	ca, err := keyring.Make(dir, name, t, pki.ValidFor(a.now(), d))
+	ca, resumed, err := keyring.Make(dir, name, t, pki.ValidFor(a.now(), d), nil)
 	if err != nil {
 		return badFile(err)
 	}
 	if err := a.certifyServer(ca, server, t, pki.ServerFor); err != nil {
 		return err
+	}
+	if err := ca.Finish(); err != nil {
+		return badFile(err)
+	}
+	if resumed {
+		return a.out.printf("finished the CA %s in %s, which was begun before, and the certificate of its host", pki.Describe(ca.Root).Subject, dir)
 	}
 	return a.out.printf("created the CA %s in %s, and the certificate of its host", name, dir)
 }

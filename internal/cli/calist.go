@@ -91,9 +91,10 @@ func describeCertificate(c *x509.Certificate) jsonCertificate {
 	if about.Command != nil {
 		d.Command = pki.Words(about.Command)
 	}
-	if about.ImageDigest != nil {
-		d.Image = about.ImageDigest.String()
+	if about.Content != nil {
+		d.Content = &jsonSignedContent{about.Content.Digest.String(), about.Content.Size}
 	}
+	d.Once = about.Once
 	return d
 }
 

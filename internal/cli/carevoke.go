@@ -62,7 +62,9 @@ holds one of them, or one below it, may do nothing any more once the hosts have
 the list: with -d it is delivered, else give it to them, or deliver it later
 with albatross ca crl.
 
-Every CA revokes what it has signed itself.`,
+Every CA revokes what it has signed itself, and never takes that back: sign
+another certificate instead. A FILE may also be a list of this CA that a host
+has kept, whose entries are added to those here.`,
 		Example: `  albatross ca revoke alice -d host.example.org
   albatross ca revoke --reason superseded 5f3a0c…`,
 		Args:              arguments(1, -1, "at least one NAME, SERIAL or FILE"),
@@ -88,17 +90,9 @@ func (a *app) revoke(ctx context.Context, o *caOptions, words []string, why, to 
 	if err != nil {
 		return err
 	}
-	var entries []pki.Entry
-	var told []string
-	for _, word := range words {
-		found, err := d.Find(word)
-		if err != nil {
-			return badFile(err)
-		}
-		for _, r := range found {
-			entries = append(entries, pki.Entry{Serial: r.Serial, Reason: reasons()[at].code})
-			told = append(told, fmt.Sprintf("revoked %s, serial %s", visible(r.Name), r.Serial))
-		}
+	entries, told, err := meant(d, words, reasons()[at].code)
+	if err != nil {
+		return badFile(err)
 	}
 	list, err := d.Revoke(entries, a.now())
 	if err != nil {
@@ -111,6 +105,37 @@ func (a *app) revoke(ctx context.Context, o *caOptions, words []string, why, to 
 		return a.err.printf("hosts know it once they have %s: albatross ca crl -d HOST", d.File(keyring.CRLFile))
 	}
 	return a.deliver(ctx, d, list, to)
+}
+
+// meant returns what words of a command line say is to be revoked, and a line about
+// each. What a list revoked keeps its time and reason.
+func meant(d *keyring.Directory, words []string, reason int) (entries []pki.Entry, told []string, err error) {
+	issued, err := d.Issued()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, word := range words {
+		listed, ok, err := d.Listed(word)
+		if err != nil {
+			return nil, nil, err
+		}
+		if ok {
+			for _, e := range listed {
+				entries = append(entries, e)
+				told = append(told, fmt.Sprintf("revoked %s, serial %s", orUnknown(visible(nameOfSerial(issued, e.Serial))), e.Serial))
+			}
+			continue
+		}
+		found, err := d.Find(word)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, r := range found {
+			entries = append(entries, pki.Entry{Serial: r.Serial, Reason: reason})
+			told = append(told, fmt.Sprintf("revoked %s, serial %s", visible(r.Name), r.Serial))
+		}
+	}
+	return entries, told, nil
 }
 
 // checkHost refuses what is no destination, but nothing.
@@ -164,7 +189,7 @@ func (a *app) crl(ctx context.Context, o *caOptions, to string) error {
 	if err != nil {
 		return err
 	}
-	list, err := d.CRL()
+	list, err := d.CRL(a.now())
 	switch {
 	case err != nil:
 		return badFile(err)

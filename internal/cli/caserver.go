@@ -96,14 +96,6 @@ func (a *app) certifyServer(d *keyring.Directory, r pki.Request, t pki.KeyType, 
 		return api.Errorf(api.Invalid, "the CA in %s is that of a delegate, who cannot speak for the host", d.Path).
 			Hinted("the certificate of the host is signed by the root CA")
 	}
-	key, _, err := keyring.KeyAt(d.File(keyring.ServerKey), t)
-	if err != nil {
-		return badFile(err)
-	}
-	r.Public = key.Public()
-	cert, err := d.Issue(r, pki.ValidFor(a.now(), valid))
-	if err != nil {
-		return badFile(err)
-	}
-	return badFile(keyring.Replace(d.File(keyring.ServerFile), pki.CertificatesPEM(cert), keyring.Public))
+	_, err := d.CertifyServer(r, t, pki.ValidFor(a.now(), valid))
+	return badFile(err)
 }

@@ -1,10 +1,15 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -35,7 +40,8 @@ func (a *app) consoleCommand() *cobra.Command {
 that come until it is interrupted, or the unikernel has ended and will not be
 started again. With --all it shows those of all unikernels at and below a PATH,
 or on the whole host, in the order of their times. What is kept survives the
-unikernel, the daemons and the host.
+unikernel, the daemons and the host, and a name that is used again goes on with
+what it had.
 
 Control characters and bytes that are no UTF-8 are escaped, since a unikernel
 may write anything to harm a terminal.`,
@@ -56,7 +62,7 @@ may write anything to harm a terminal.`,
 	c.Flags().BoolVarP(&o.all, "all", "a", false, "show all unikernels at and below a PATH (default: the whole host), merged by time")
 	c.Flags().IntVar(&o.count, "count", 20, "begin with the last `N` lines")
 	c.Flags().StringVar(&o.since, "since", "", "begin with the lines since `TIME`: "+sinceHelp)
-	c.Flags().StringVar(&o.grep, "grep", "", "show only lines that match a regular `EXPRESSION`, of all that are kept unless --count or --since says where to begin")
+	c.Flags().StringVar(&o.grep, "grep", "", "show only lines that match a regular `EXPRESSION`, and where lines are missing, of all that are kept unless --count or --since says where to begin")
 	c.Flags().BoolVar(&o.timestamps, "timestamps", false, "show when each line was written (default: on a terminal)")
 	c.Flags().BoolVar(&o.raw, "raw", false, "print the bytes as they were written")
 	a.jsonFlag(c, "each line")
@@ -135,11 +141,11 @@ func (a *app) recall(ctx context.Context, s client.Subscription, o consoleOption
 const lineTime = "2006-01-02 15:04:05.000"
 
 func (a *app) printLine(l client.Line, o consoleOptions) error {
-	if o.pattern != nil && !o.pattern.MatchString(l.Text) {
+	if o.pattern != nil && !o.pattern.MatchString(l.Text) && !tellsOfDropped(l.Text) {
 		return nil
 	}
 	if a.json {
-		return a.printJSON(describeLine(l))
+		return a.printLineJSON(l)
 	}
 	text := l.Text
 	if !o.raw {
@@ -152,6 +158,38 @@ func (a *app) printLine(l client.Line, o consoleOptions) error {
 		text = l.Time.Local().Format(lineTime) + "  " + text
 	}
 	_, err := a.out.Write([]byte(text + "\n"))
+	return err
+}
+
+// tellsOfDropped reports whether a line is what the daemon sends in place of lines that
+// are missing, of which nobody knows whether they match.
+func tellsOfDropped(text string) bool {
+	text, begins := strings.CutPrefix(text, "[")
+	number, ends := strings.CutSuffix(text, " lines dropped]")
+	_, err := strconv.ParseUint(number, 10, 64)
+	return begins && ends && err == nil
+}
+
+// printLineJSON prints a line as JSON, which leaves some control characters as they are:
+// these are escaped as well.
+func (a *app) printLineJSON(l client.Line) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(describeLine(l)); err != nil {
+		return err
+	}
+	var visible []byte
+	for _, r := range b.String() {
+		if r < utf8.RuneSelf && r != 0x7f || shown(r) {
+			visible = utf8.AppendRune(visible, r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			visible = fmt.Appendf(visible, `\u%04x`, unit)
+		}
+	}
+	_, err := a.out.Write(visible)
 	return err
 }
 

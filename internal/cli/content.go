@@ -104,7 +104,7 @@ func (a *app) setBlock(ctx context.Context, name, data string, level int) error 
 func (a *app) send(ctx context.Context, n vm.Name, from *content, level int) (string, error) {
 	p := newProgress(a.err, from.what, from.size)
 	defer p.end()
-	return a.client().SetBlock(ctx, client.BlockContent{Name: n, Content: from, Level: level, Progress: p.sent})
+	return a.client().SetBlock(ctx, client.BlockContent{Name: n, Content: from.Reader, Level: level, Progress: p.sent})
 }
 
 func (a *app) dumpBlockCommand() *cobra.Command {

@@ -14,10 +14,10 @@
 //	console.go follow.go visible.go moment.go  what unikernels wrote, made harmless
 //	events.go                                  what happened to them, when and why
 //	audit.go auditverify.go                    who asked for what from afar
-//	up.go detach.go daemons.go down.go shutdown.go    daemons in one directory (package supervisor)
+//	up.go logging.go detach.go daemons.go down.go shutdown.go    daemons in one directory (package supervisor)
 //	remote.go                                  hosts that are asked by TLS
 //	ca.go cacreate.go caserver.go cadelegate.go calist.go cashow.go carevoke.go    CAs (package keyring)
-//	errors.go flags.go text.go terminal.go complete.go  what all commands share
+//	errors.go request.go flags.go text.go terminal.go complete.go  what all commands share
 //
 // # Rules of the user interface
 //

@@ -91,8 +91,13 @@ func (a *app) report(err error) int {
 	if code == exitUsage && e.Hint == "" {
 		e.Hint = a.command + " --help tells what it takes"
 	}
+	request := a.asked.last()
+	if errors.Is(err, client.ErrConnect) {
+		request = "" // it has not got anywhere
+	}
+	e.Hint = whereToLook(err, e.Hint, request)
 	if a.json {
-		e.Exit = code
+		e.Exit, e.Request = code, request
 		_ = json.NewEncoder(a.err).Encode(jsonFailure{e}) // there is nobody left to tell
 		return code
 	}

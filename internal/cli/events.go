@@ -2,11 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"albatross/internal/api"
+	"albatross/internal/client"
 	"albatross/internal/vm"
 )
 
@@ -26,7 +29,8 @@ func (a *app) eventsCommand() *cobra.Command {
 to those at and below a PATH, which ends in a dot, or on the whole host. What
 was started, how it ended, what was asked for and what was refused is kept until
 newer events need the space, whatever becomes of the daemon meanwhile. With
---follow it goes on with what happens until it is interrupted.`,
+--follow it goes on with what happens until it is interrupted, also when the
+daemon is started anew meanwhile.`,
 		Example: `  albatross events
   albatross events -f shop.
   albatross events --since 24h --json shop.www`,
@@ -56,15 +60,49 @@ func (a *app) events(ctx context.Context, of string, o eventsOptions, counted bo
 	if w.Since, err = a.beginning(o.count, counted, o.since); err != nil {
 		return err
 	}
+	if w.Follow {
+		return a.followEvents(ctx, n, w)
+	}
 	told := 0
 	err = a.client().Events(ctx, n, w, func(e api.Event) error {
 		told++
 		return a.printEvent(e)
 	})
-	if err != nil || told > 0 || o.follow || a.json {
+	if err != nil || told > 0 || a.json {
 		return err
 	}
 	return a.err.printf("nothing is recorded of %s", n)
+}
+
+// Times of waiting for a daemon that has ended.
+const (
+	firstReturn = 50 * time.Millisecond // before it is asked again; then ever longer
+	returnPause = time.Second           // between two questions, at most
+)
+
+// followEvents prints events until ctx ends. A daemon that is started anew, about
+// which there are events too, goes on where the one before was.
+func (a *app) followEvents(ctx context.Context, n vm.Name, w api.EventsWanted) error {
+	follows := false // a daemon has told of events, or would have
+	for pause := firstReturn; ; pause = min(2*pause, returnPause) {
+		err := a.client().Events(ctx, n, w, func(e api.Event) error {
+			w.After, pause = e.Sequence, firstReturn
+			return a.printEvent(e)
+		})
+		ended := errors.Is(err, client.ErrEnded)
+		if !ended && !(follows && client.Gone(err)) {
+			return err
+		}
+		if ended && !a.json {
+			_ = a.err.printf("albatrossd has ended: waiting for the next") // nothing depends on it
+		}
+		if follows = true; w.After == 0 {
+			w.Count = 0 // nothing was recorded of n: whatever is, is new
+		}
+		if !wait(ctx, pause) {
+			return nil
+		}
+	}
 }
 
 func (a *app) printEvent(e api.Event) error {

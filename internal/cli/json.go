@@ -23,7 +23,8 @@ type jsonError struct {
 	Code     string `json:"code,omitempty"` // of api.Code, "usage" or "interrupted"; an Albatross 2.7 daemon gives none
 	Sentence string `json:"sentence"`
 	Hint     string `json:"hint,omitempty"`
-	Exit     int    `json:"exit,omitempty"` // the exit code
+	Exit     int    `json:"exit,omitempty"`    // the exit code
+	Request  string `json:"request,omitempty"` // how logs call what was asked last, if something was
 }
 
 // jsonDone is what create and restart print, and destroy for each name.
@@ -196,15 +197,17 @@ type jsonContent struct {
 }
 
 // jsonSample is what stats prints for each sample: what a unikernel has used
-// since it started.
+// since it started. Counts begin anew when it is started again.
 type jsonSample struct {
 	Name     vm.Name       `json:"name"`
-	User     int64         `json:"user_us"`             // CPU time in user mode, the guest's own included
-	System   int64         `json:"system_us"`           // CPU time in the kernel
-	RSS      int64         `json:"rss_bytes,omitempty"` // memory now
-	MaxRSS   int64         `json:"max_rss_bytes"`
+	Time     time.Time     `json:"time"`                  // when it was taken; of a daemon that does not tell, when it came
+	CPU      *float64      `json:"cpu_percent,omitempty"` // since the sample before; 100 is all of one CPU
+	User     int64         `json:"user_us"`               // CPU time in user mode, the guest's own included
+	System   int64         `json:"system_us"`             // CPU time in the kernel
+	RSS      int64         `json:"rss_bytes,omitempty"`   // memory now
+	MaxRSS   int64         `json:"max_rss_bytes"`         // memory at most
 	Networks []jsonTraffic `json:"networks"`
-	Counters []jsonCounter `json:"counters"` // of the virtual machine monitor
+	Counters []jsonCounter `json:"counters"` // of the virtual machine monitor: of hvt, what KVM counts
 }
 
 // jsonTraffic is what went through a network interface, seen from the unikernel.

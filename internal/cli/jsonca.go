@@ -14,20 +14,27 @@ type jsonCertificates struct {
 // jsonCertificate describes a certificate. Of what was not kept there are subject
 // and serial only.
 type jsonCertificate struct {
-	Subject     string            `json:"subject"`
-	Serial      string            `json:"serial"`                // hexadecimal
-	Kind        string            `json:"kind,omitempty"`        // root CA, delegation, CA, command, server or other
-	Issuer      string            `json:"issuer,omitempty"`      // the subject of the CA
-	Fingerprint string            `json:"fingerprint,omitempty"` // SHA-256
-	KeyType     string            `json:"key_type,omitempty"`
-	From        time.Time         `json:"from,omitzero"`
-	Until       time.Time         `json:"until,omitzero"`
-	Revoked     time.Time         `json:"revoked,omitzero"`       // by ca list only
-	Policy      *jsonSignedPolicy `json:"policy,omitempty"`       // of a delegation
-	Command     string            `json:"command,omitempty"`      // in words
-	Image       string            `json:"image_sha256,omitempty"` // that a command to create is for
-	Hosts       []string          `json:"hosts,omitempty"`        // of a server
-	Problem     string            `json:"problem,omitempty"`      // why no host accepts it
+	Subject     string             `json:"subject"`
+	Serial      string             `json:"serial"`                // hexadecimal
+	Kind        string             `json:"kind,omitempty"`        // root CA, delegation, CA, command, server or other
+	Issuer      string             `json:"issuer,omitempty"`      // the subject of the CA
+	Fingerprint string             `json:"fingerprint,omitempty"` // SHA-256
+	KeyType     string             `json:"key_type,omitempty"`
+	From        time.Time          `json:"from,omitzero"`
+	Until       time.Time          `json:"until,omitzero"`
+	Revoked     time.Time          `json:"revoked,omitzero"`  // by ca list only
+	Policy      *jsonSignedPolicy  `json:"policy,omitempty"`  // of a delegation
+	Command     string             `json:"command,omitempty"` // in words
+	Content     *jsonSignedContent `json:"content,omitempty"` // that a command to create or to set a block device is for
+	Once        bool               `json:"once,omitempty"`    // a host obeys the command once
+	Hosts       []string           `json:"hosts,omitempty"`   // of a server
+	Problem     string             `json:"problem,omitempty"` // why no host accepts it
+}
+
+// jsonSignedContent is what is signed of what follows a command.
+type jsonSignedContent struct {
+	SHA256 string `json:"sha256"` // unpacked
+	Bytes  int64  `json:"bytes"`
 }
 
 // jsonSignedPolicy is what a delegate may use.

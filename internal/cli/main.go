@@ -19,7 +19,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string
 	// Whoever interrupts twice does not want to wait for an orderly end.
 	defer context.AfterFunc(ctx, stop)()
 
-	a := &app{in: stdin, env: environment(env), now: time.Now, command: "albatross"}
+	a := &app{in: stdin, env: environment(env), now: time.Now, command: "albatross", asked: new(asked)}
 	a.out, a.err = a.terminal(stdout), a.terminal(stderr)
 	root := a.root()
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
@@ -43,6 +43,7 @@ type app struct {
 	timeout time.Duration
 	json    bool   // of the command that runs, where it has the flag
 	command string // what runs, with its name, once that is known
+	asked   *asked
 }
 
 // variables is an environment.

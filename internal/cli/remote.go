@@ -99,6 +99,7 @@ func (a *app) far() *client.Remote {
 	if err != nil {
 		opened = &client.Remote{Divert: func(pki.Request) error { return err }}
 	}
+	opened.Named = a.asked.named
 	opened.Host, opened.Port, _ = client.ParseAddress(r.host) // aim has looked
 	r.opened = opened
 	return opened

@@ -19,7 +19,7 @@ import (
 func onTerminal(colours bool) (*app, *bytes.Buffer) {
 	var b bytes.Buffer
 	s := &stream{w: &b, terminal: true, colours: colours}
-	return &app{out: s, err: s, now: func() time.Time { return time.Unix(1000, 0) }}, &b
+	return &app{out: s, err: s, asked: new(asked), now: func() time.Time { return time.Unix(1000, 0) }}, &b
 }
 
 // TestColoursKeepTheTable has the table the same with colours taken out of it.

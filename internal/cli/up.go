@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,7 @@ type upOptions struct {
 	report  int // the descriptor on which the starter waits for news; 0: nobody does
 	far     afar
 	metrics metricsAt
+	logging logging
 }
 
 func (a *app) upCommand() *cobra.Command {
@@ -59,6 +61,7 @@ them over, and down ends them.`,
 	a.dirFlag(c, &o.dir)
 	o.far.flags(c)
 	o.metrics.flag(c)
+	o.logging.flags(c)
 	c.Flags().BoolVarP(&o.detach, "detach", "d", false, "return once the daemons answer, and keep them in the background")
 	c.Flags().IntVar(&o.report, reportFlag, 0, "")
 	_ = c.Flags().MarkHidden(reportFlag) // it exists
@@ -84,7 +87,7 @@ func (a *app) defaultDir() string {
 }
 
 func (a *app) up(ctx context.Context, o upOptions) error {
-	if err := cmp.Or(o.far.complete(), o.metrics.check()); err != nil {
+	if err := cmp.Or(o.logging.check(), o.metrics.check(), o.far.complete()); err != nil {
 		return err
 	}
 	s, err := a.supervisor(o.dir, o.far)
@@ -92,11 +95,12 @@ func (a *app) up(ctx context.Context, o upOptions) error {
 		return err
 	}
 	o.metrics.apply(s.Daemons)
+	o.logging.apply(s.Daemons)
 	if err := a.locate(s.Daemons); err != nil {
 		return err
 	}
 	if o.detach {
-		return a.detach(ctx, s, append(o.far.args(), o.metrics.args()...))
+		return a.detach(ctx, s, slices.Concat(o.far.args(), o.metrics.args(), o.logging.args()))
 	}
 	if !signal.Ignored(syscall.SIGHUP) { // else nohup(1) wants it to go on
 		var stop context.CancelFunc

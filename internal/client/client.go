@@ -23,6 +23,7 @@ const DefaultPatience = time.Minute
 type Client struct {
 	Tmp      paths.Tmp
 	Program  string        // introduces the client to the daemon's log
+	Request  string        // what the daemons of this host call what is asked; empty: each connection has a name of its own
 	Patience time.Duration // how long a daemon may make no progress; 0: DefaultPatience
 
 	// Plain makes the client speak nothing but Albatross 2.7's protocol: it says

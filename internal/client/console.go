@@ -184,7 +184,7 @@ func (x *session) lost(err error) error {
 			Code:     api.Unavailable,
 			Sentence: fmt.Sprintf("%s ended the stream", x.service),
 			Hint:     "it was stopped, or gave its place to a newer reader: ask again",
-			Err:      fmt.Errorf("%w: %w", ErrBroken, err),
+			Err:      fmt.Errorf("%w: %w: %w", ErrBroken, ErrEnded, err),
 		}
 	}
 	return x.broken(err)

@@ -26,7 +26,8 @@ type BlockContent struct {
 }
 
 // SetBlock replaces the content of a block device. It returns what the daemon
-// says about it. If Content fails, the device keeps its content.
+// says about it. If Content fails, the device keeps its content. For a remote host
+// Content is read twice, as the image of a Creation.
 func (c Client) SetBlock(ctx context.Context, b BlockContent) (string, error) {
 	if b.Level < 0 || b.Level > zlib.BestCompression {
 		return "", fmt.Errorf("compression level %d is not in 0…9", b.Level)
@@ -36,7 +37,11 @@ func (c Client) SetBlock(ctx context.Context, b BlockContent) (string, error) {
 		return "", err
 	}
 	defer x.close()
-	if err := x.send(b.Name, wire.BlockSet{Compressed: b.Level > 0}); err != nil {
+	command := wire.BlockSet{Compressed: b.Level > 0}
+	if r := x.remote; r != nil && r.Signed == nil && r.Divert == nil {
+		return x.sendFollowing(b.Name, command, following{what: "the content", content: b.Content, level: b.Level, progress: b.Progress})
+	}
+	if err := x.send(b.Name, command); err != nil {
 		return "", x.refusalOr(err)
 	}
 	source := &counted{r: b.Content, progress: b.Progress}

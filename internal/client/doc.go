@@ -15,6 +15,7 @@
 //	block.go       block devices
 //	content.go     SetBlock and DumpBlock: what carries the content of one
 //	stats.go       Stats: what unikernels have used
+//	samples.go     Watch: the same, at a period of one's own; usage.go: what it means
 //	check.go       Check: whether the daemon's records and files agree
 //	events.go      Events: what happened, and what happens
 //	audit.go       Audit, VerifyAudit: what was asked for from afar
@@ -25,7 +26,8 @@
 //	session.go     a connection with hello, deadlines and cancellation
 //	remote.go      Remote: a host that is asked by TLS, and what is presented to it
 //	reach.go       a connection to one; alert.go: what its alerts mean
-//	remoteimage.go the image of a create, behind the handshake
+//	following.go   what follows a command there: read twice, signed, sent
+//	remoteimage.go the image of a create: it follows, or is within a request
 //	crl.go         AddCRL: revocation lists; present.go: a certificate by itself
 //	errors.go      what can go wrong, and what to do about it
 //

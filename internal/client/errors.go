@@ -20,6 +20,7 @@ import (
 var (
 	ErrConnect = errors.New("cannot connect to the daemon")
 	ErrBroken  = errors.New("the conversation with the daemon broke")
+	ErrEnded   = errors.New("the daemon ended a stream that had begun") // what matches it matches ErrBroken too
 )
 
 // Failure is the refusal of a daemon that gives a sentence and no code.
@@ -107,6 +108,12 @@ func tooOld(s service, what string) error {
 func closedByPeer(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// Gone reports whether err is that a daemon does not run, or ended while it was
+// asked: one that follows may ask again when it is back.
+func Gone(err error) bool {
+	return errors.Is(err, ErrConnect) || errors.Is(err, ErrBroken) && closedByPeer(err)
 }
 
 // rootCause leaves out what net.OpError says about addresses, which the

@@ -9,6 +9,7 @@ import (
 	"albatross/internal/api"
 	"albatross/internal/client"
 	"albatross/internal/client/clienttest"
+	"albatross/internal/paths"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
 
@@ -77,6 +78,24 @@ func TestFollowEvents(t *testing.T) {
 	host.SetEvents(clienttest.Events{Past: past, Ends: true})
 	err = c.Events(t.Context(), vm.Name{}, follow, func(api.Event) error { return nil })
 	check(t, err, client.ErrBroken, api.Unavailable, "albatrossd ended the stream", "ask again")
+	if !errors.Is(err, client.ErrEnded) || !client.Gone(err) {
+		t.Errorf("%v does not tell that the daemon is gone", err)
+	}
+}
+
+// TestGone: what another daemon may answer, and what it will not either.
+func TestGone(t *testing.T) {
+	c, host, _ := withHost(t, api.State{}, false)
+	host.SetEvents(clienttest.Events{Past: someEvents(t), Break: true})
+	err := c.Events(t.Context(), vm.Name{}, api.EventsWanted{Follow: true}, func(api.Event) error { return nil })
+	if err == nil || client.Gone(err) || errors.Is(err, client.ErrEnded) {
+		t.Errorf("%v tells that the daemon is gone", err)
+	}
+	c.Tmp = paths.Tmp(t.TempDir())
+	err = c.Events(t.Context(), vm.Name{}, api.EventsWanted{Follow: true}, func(api.Event) error { return nil })
+	if !client.Gone(err) || errors.Is(err, client.ErrEnded) {
+		t.Errorf("%v does not tell that the daemon is gone, or that one ended", err)
+	}
 }
 
 func TestEventsThatAreNone(t *testing.T) {

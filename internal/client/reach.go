@@ -13,6 +13,7 @@ import (
 
 	"albatross/internal/api"
 	"albatross/internal/pki"
+	"albatross/internal/request"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
 )
@@ -24,17 +25,20 @@ func (c Client) openRemote(ctx context.Context) *session {
 	return x
 }
 
-// reach sends a command to a remote host: it is signed, and presented in the
-// handshake. What the host thinks of it is known with the first reply only.
-func (x *session) reach(n vm.Name, command wire.Command, image *pki.Digest) error {
+// reach sends a command to a remote host: it is signed, with what will follow it, and
+// presented in the handshake. What the host thinks of it is known with the first reply only.
+func (x *session) reach(n vm.Name, command wire.Command, content *pki.Content) error {
 	now := time.Now()
-	signed, err := x.remote.present(n, command, image, now)
+	signed, err := x.remote.present(n, command, content, now)
 	if err != nil {
 		return err
 	}
 	authority, err := x.remote.check(signed, now)
 	if err != nil {
 		return err
+	}
+	if x.remote.Named != nil {
+		x.remote.Named(request.OfLeaf(signed.Chain[0].Raw))
 	}
 	begun := time.Now()
 	below, err := x.remote.dial(x.ctx, x.patience)

@@ -21,8 +21,8 @@ import (
 const DefaultPort = 1025
 
 // Remote is a host that is asked by TLS. Each command is signed into a certificate
-// of its own, which lasts for pki.OnTheFlyFor. Names are one label, below the path
-// of the CA that signs.
+// of its own, which lasts for pki.OnTheFlyFor and, where it changes something, is for
+// one use. Names are one label, below the path of the CA that signs.
 //
 //	we                                        the host's TLS endpoint
 //	 │ chain verified as the host will
@@ -46,6 +46,10 @@ type Remote struct {
 	// Divert gets what would have been signed. Then no host is asked, and methods
 	// fail with ErrDiverted, or with the error of Divert. It may be nil.
 	Divert func(pki.Request) error
+
+	// Named gets how the host will call each command that is sent to it, see package
+	// request. It may be nil.
+	Named func(request string)
 }
 
 // Signed is a certificate of a command with those of the CAs that signed it, leaf
@@ -151,18 +155,18 @@ func commonName(n vm.Name, c wire.Command) (string, error) {
 	return string(n.Label()), nil
 }
 
-// request is what a certificate would have to say.
-func request(n vm.Name, c wire.Command, image *pki.Digest) (pki.Request, error) {
+// wanted is what a certificate would have to say.
+func wanted(n vm.Name, c wire.Command, content *pki.Content) (pki.Request, error) {
 	label, err := commonName(n, c)
 	if err != nil {
 		return pki.Request{}, unsigned(err)
 	}
-	return pki.Request{Name: label, Command: c, ImageDigest: image}, nil
+	return pki.Request{Name: label, Command: c, Content: content}, nil
 }
 
 // present returns what is presented for a command.
-func (r *Remote) present(n vm.Name, c wire.Command, image *pki.Digest, now time.Time) (*Signed, error) {
-	want, err := request(n, c, image)
+func (r *Remote) present(n vm.Name, c wire.Command, content *pki.Content, now time.Time) (*Signed, error) {
+	want, err := wanted(n, c, content)
 	switch {
 	case r.Divert != nil && err == nil:
 		if err := r.Divert(want); err != nil {
@@ -187,7 +191,7 @@ func (r *Remote) present(n vm.Name, c wire.Command, image *pki.Digest, now time.
 	if err != nil {
 		return nil, unsigned(err)
 	}
-	want.Public = key.Public()
+	want.Public, want.Once = key.Public(), pki.Changes(c)
 	leaf, err := r.CA.Sign(want, pki.ValidFor(now, pki.OnTheFlyFor))
 	if err != nil {
 		return nil, unsigned(err)

@@ -6,10 +6,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -137,6 +139,23 @@ func TestRemoteBlocks(t *testing.T) {
 	}
 	if one, err := a.client.Blocks(ctx, data); err != nil || len(one) != 1 || one[0].Name != data {
 		t.Errorf("one: %v, %v", one, err)
+	}
+	pipe := struct{ io.Reader }{strings.NewReader("from a pipe")}
+	if _, err := a.client.SetBlock(ctx, client.BlockContent{Name: data, Content: pipe}); err != nil {
+		t.Error(err)
+	}
+	if got := a.host.Content(name(t, "alice.web.data")); string(got) != "from a pipe" {
+		t.Errorf("from a pipe came %.20q", got)
+	}
+	for _, level := range []int{0, 6} {
+		_, err := a.client.SetBlock(ctx, client.BlockContent{Name: data, Content: &fickle{}, Level: level})
+		if err == nil || !strings.Contains(err.Error(), "the content is not the one that was signed") {
+			t.Errorf("content that changes, compressed by level %d: %v", level, err)
+		}
+	}
+	broken := errors.New("broken")
+	if _, err := a.client.SetBlock(ctx, client.BlockContent{Name: data, Content: readerFunc(func([]byte) (int, error) { return 0, broken })}); !errors.Is(err, broken) {
+		t.Errorf("content that cannot be read: %v", err)
 	}
 	large := bytes.NewReader(make([]byte, 20<<20)) // refused long before its end
 	if _, err := a.client.SetBlock(ctx, client.BlockContent{Name: name(t, "none"), Content: large}); err == nil || err.Error() != "set block: not found" {
@@ -406,6 +425,41 @@ func (f *fickle) Read(p []byte) (int, error) {
 }
 
 func (f *fickle) Seek(int64, int) (int64, error) { f.ended = false; return 0, nil }
+
+// TestOneUse signs what changes something for one use, and nothing else.
+func TestOneUse(t *testing.T) {
+	var mu sync.Mutex
+	signed := map[string]bool{}
+	a := newAfar(t, func(a *afar) {
+		a.endpoint.Seen = func(authority *pki.Authority) {
+			mu.Lock()
+			defer mu.Unlock()
+			signed[fmt.Sprintf("%T", authority.Command)] = authority.Once
+		}
+	})
+	ctx, www := t.Context(), name(t, "www")
+	config := vm.Config{Arguments: vm.Arguments{Memory: 32, CPUs: vm.MakeSet(0)}}
+	_, created := a.client.Create(ctx, client.Creation{Name: www, Config: config, Image: strings.NewReader("x"), Size: 1})
+	_, restarted := a.client.Restart(ctx, www, nil)
+	_, listed := a.client.Info(ctx, vm.Name{})
+	_, destroyed := a.client.Destroy(ctx, www)
+	_, added := a.client.CreateBlock(ctx, www, 1)
+	_, set := a.client.SetBlock(ctx, client.BlockContent{Name: www, Content: strings.NewReader("x")})
+	_, removed := a.client.DestroyBlock(ctx, www)
+	_, told := a.client.Policies(ctx, vm.Path{})
+	if err := errors.Join(created, restarted, listed, destroyed, added, set, removed, told); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{
+		"wire.UnikernelCreate": true, "wire.UnikernelRestart": true, "wire.UnikernelInfo": false, "wire.UnikernelDestroy": true,
+		"wire.BlockAdd": true, "wire.BlockSet": true, "wire.BlockRemove": true, "wire.PolicyInfo": false,
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if d := cmp.Diff(want, signed); d != "" {
+		t.Error(d)
+	}
+}
 
 // TestDivert gets what would be signed, with the image.
 func TestDivert(t *testing.T) {

@@ -2,8 +2,8 @@ package client
 
 import (
 	"bufio"
+	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"albatross/internal/api"
+	"albatross/internal/request"
 	"albatross/internal/version"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
@@ -72,7 +73,7 @@ func (c Client) open(ctx context.Context, s service) (*session, error) {
 	if err != nil || c.Plain {
 		return x, err
 	}
-	err = x.hello(c.Program)
+	err = x.hello(c.Program, cmp.Or(c.Request, request.New()))
 	if err == nil {
 		return x, nil
 	}
@@ -148,8 +149,8 @@ func dial(ctx context.Context, path string, patience time.Duration) (net.Conn, e
 }
 
 // hello introduces the client. Its errors are bare.
-func (x *session) hello(program string) error {
-	body, err := json.Marshal(api.Hello{Client: program, Version: version.Version, Request: rand.Text()})
+func (x *session) hello(program, id string) error {
+	body, err := json.Marshal(api.Hello{Client: program, Version: version.Version, Request: id})
 	if err != nil {
 		return err
 	}

@@ -106,6 +106,11 @@ func (x *session) sample(of vm.Name) (Sample, error) {
 	if err != nil {
 		return Sample{}, x.lost(err)
 	}
+	return x.sampleIn(of, m)
+}
+
+// sampleIn returns the sample that a message is.
+func (x *session) sampleIn(of vm.Name, m wire.Message) (Sample, error) {
 	switch p := m.Payload.(type) {
 	case wire.StatsData:
 		if !of.IsPath() {

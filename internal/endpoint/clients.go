@@ -9,7 +9,9 @@ import (
 	"albatross/internal/pki"
 )
 
-// clients are the connections that were let in, counted by who they are.
+// clients are the connections that were let in, counted by who they are. The last
+// quarter of all is for those who have few: however many a few delegations take for
+// themselves, another one gets in.
 type clients struct {
 	limits Limits
 
@@ -39,6 +41,9 @@ func (c *clients) admit(chain []*x509.Certificate, root *x509.Certificate) (rele
 		return nil, fmt.Errorf("too many clients: at most %d are served at a time: try again later", c.limits.Clients)
 	case c.count[by[0]] >= c.limits.PerDelegation:
 		return nil, fmt.Errorf("too many clients of %q: at most %d are served at a time: try again later", commonName(top), c.limits.PerDelegation)
+	case c.all >= c.limits.Clients-c.limits.Clients/4 && c.count[by[0]] >= few(c.limits):
+		return nil, fmt.Errorf("too many clients: %d are served at a time, and what is left is for others than %q, who has %d of them: try again later",
+			c.all, commonName(top), c.count[by[0]])
 	case c.count[by[1]] >= c.limits.PerLeaf:
 		return nil, fmt.Errorf("too many clients with the certificate %q: at most %d are served at a time: try again later", commonName(leaf), c.limits.PerLeaf)
 	}
@@ -48,6 +53,9 @@ func (c *clients) admit(chain []*x509.Certificate, root *x509.Certificate) (rele
 	}
 	return func() { c.release(by) }, nil
 }
+
+// few is how many connections a delegation may have when nearly all are taken.
+func few(l Limits) int { return max(1, l.PerDelegation/16) }
 
 func (c *clients) release(by []holder) {
 	c.mu.Lock()

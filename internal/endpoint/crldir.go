@@ -21,7 +21,7 @@ import (
 
 const (
 	maxCRL  = 1 << 20 // bytes of the file of a list
-	maxCRLs = 1 << 16 // entries of the directory; albatrossd keeps at most 33 lists for each delegation of the root CA
+	maxCRLs = 1 << 16 // entries of the directory; albatrossd keeps at most 40 lists for each delegation of the root CA
 	// settled is how old a change must be before the time of a file can tell it
 	// from a later one: the clock of a file system may be coarse.
 	settled = 2 * time.Second
@@ -29,9 +29,8 @@ const (
 
 // CRLDir is a directory of revocation lists. It is read again when it has changed, so
 // that a revocation needs no restart. Each file whose name does not begin with a dot
-// holds one list as [pki.ParseCRLFile] takes it. A list that was read stays in force
-// while the process runs, whatever happens to its file: only a newer one of the same
-// issuer takes its place.
+// holds one list as [pki.ParseCRLFile] takes it. What was read stays in force while the
+// process runs, whatever happens to its file: see [pki.CRLs].
 type CRLDir struct {
 	log  *slog.Logger
 	path string

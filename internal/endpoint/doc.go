@@ -34,9 +34,21 @@
 // comes out of one budget for all, and is given back when the connection ends. Where
 // it is used up, the connection that has held some of it for longest ends for the one
 // that asks, unless its client is known. Who sends much has more time for it, but
-// only while it comes. Clients that were let in count against the key that the root
-// signed for, and against their own certificate. A stream may last for ever: keep-alives find out who
-// is gone, and who does not take what is sent to him is cut off.
+// only while it comes.
+//
+// Clients that were let in count against the key that the root signed for, and against
+// their own certificate. When nearly all places are taken, the rest is for keys with
+// few connections, so that a few delegations together cannot keep out another one. A
+// stream may last for ever: keep-alives find out who is gone, and who does not take
+// what is sent to him is cut off.
+//
+// # Counts
+//
+// Anyone can be turned away as often as he likes, so only the first of a kind have
+// lines of their own in the log; the sum follows once a minute. Albatrossd is told the
+// numbers too, on a connection of their own ([behalf.VerbCounts]): it shows them as
+// metrics, and writes a summary to the audit log once in a while. It need not believe
+// them, and how often that is is its own business. Under inetd nothing is counted.
 //
 //	server.go      [Server]: accepts, and waits for all at the end
 //	handshakes.go  those in flight, the oldest first
@@ -45,11 +57,12 @@
 //	serve.go       the life of a connection: handshake, verdict
 //	answer.go      what the endpoint itself tells a client
 //	relay.go       the connection to albatrossd, and copying
+//	tally.go       what became of connections
 //	crldir.go      [CRLDir], a directory of revocation lists
-//	identity.go    [LoadIdentity], [LoadRoot]
+//	identity.go    [Identity], the server's certificate, renewed while it runs; [LoadRoot]
 //	listen.go      [Listen], [Activated], [Stdin]: where connections come from
 //	probe.go       [TakesLargeCertificates]
 //	overlay/       the program that raises Go's limit of certificates at build time
 //
-// Only cmd/albatross-tls imports it; it imports behalf, pki, wire and vm.
+// Only cmd/albatross-tls imports it; it imports behalf, pki, request, wire and vm.
 package endpoint

@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"container/list"
-	"log/slog"
 	"net"
 	"sync"
 )
@@ -11,12 +10,10 @@ import (
 // limit: a further one ends the oldest. Who completes the handshake without delay
 // is not the oldest, however many others stand still.
 type handshakes struct {
-	log   *slog.Logger
 	limit int
 
 	mu    sync.Mutex // guards what follows
 	order list.List  // of *handshake, oldest first
-	ended int        // for newer ones, since there was room
 }
 
 // handshake is one of them.
@@ -34,14 +31,7 @@ func (h *handshakes) begin(c net.Conn) *handshake {
 	}
 	one := &handshake{conn: c}
 	one.at = h.order.PushBack(one)
-	ended := h.count(oldest != nil)
 	h.mu.Unlock()
-	switch {
-	case oldest != nil && ended == 1:
-		h.log.Warn("too many handshakes: ending the oldest for each new one", "limit", h.limit)
-	case oldest == nil && ended > 0:
-		h.log.Warn("ended handshakes, there were too many", "ended", ended)
-	}
 	if oldest != nil {
 		reset(oldest.conn)
 	}
@@ -70,18 +60,6 @@ func (h *handshakes) oldest() *handshake {
 	h.order.Remove(first)
 	one.at = nil
 	return one
-}
-
-// count returns how many were ended in a row: this time or, if there was room now,
-// until now.
-func (h *handshakes) count(full bool) int {
-	if full {
-		h.ended++
-		return h.ended
-	}
-	ended := h.ended
-	h.ended = 0
-	return ended
 }
 
 // done takes a handshake out. It reports false if it was ended for a newer one.

@@ -14,7 +14,7 @@ type Limits struct {
 	FreeBytes        int64         // that each connection may send before it is let in
 	LargeBytes       int64         // that all connections together may send beyond that; the oldest ends for the newest
 	LargeTime        time.Duration // how long a connection may last that takes some of LargeBytes
-	Clients          int           // connections that were let in at a time
+	Clients          int           // connections that were let in at a time; the last quarter is for who has few
 	PerDelegation    int           // of them, under each key that the root signed for
 	PerLeaf          int           // of them, with the same leaf
 	StallTimeout     time.Duration // how long a client may take to receive 32 KiB
@@ -60,4 +60,18 @@ func (l Limits) Check() error {
 		return fmt.Errorf("the limit of large certificates is %d bytes, and must not be negative", l.LargeBytes)
 	}
 	return nil
+}
+
+// Within returns the limits as far as a process can keep them that may have so many
+// descriptors, and whether that is less: a handshake takes one, a client two.
+func (l Limits) Within(descriptors uint64) (_ Limits, less bool) {
+	const others = 32 // files, listeners, the runtime's own
+	if uint64(l.Handshakes)+2*uint64(l.Clients)+others <= descriptors {
+		return l, false
+	}
+	room := max(int(descriptors)-others, 4)
+	l.Handshakes = min(l.Handshakes, room/4)
+	l.Clients = min(l.Clients, (room-l.Handshakes)/2)
+	l.PerDelegation = min(l.PerDelegation, max(1, l.Clients/4))
+	return l, true
 }

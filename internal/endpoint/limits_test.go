@@ -5,11 +5,15 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
+	"albatross/internal/behalf"
 	"albatross/internal/client/clienttest"
 	"albatross/internal/pki"
 	"albatross/internal/testutil"
@@ -71,7 +75,13 @@ func TestOldestHandshakeEnds(t *testing.T) {
 		return nil
 	})
 	wantEcho(t, w.dial(w.info()), "good again")
-	w.logged("ended handshakes, there were too many")
+	var ended uint64
+	testutil.Eventually(t, patience, func() error {
+		if ended += w.server.tally.untold()[behalf.Crowded]; ended < 36 {
+			return fmt.Errorf("%d were counted as ended for newer ones", ended)
+		}
+		return nil
+	})
 }
 
 // TestHandshakeTimeout ends who stands still, however few there are.
@@ -88,7 +98,7 @@ func TestHandshakeTimeout(t *testing.T) {
 // TestConnectionsPerCertificate counts leafs and whom the root signed for.
 func TestConnectionsPerCertificate(t *testing.T) {
 	w := newWorld(t, func(_ *world, c *Config) {
-		c.Limits.PerLeaf, c.Limits.PerDelegation, c.Limits.Clients = 2, 3, 4
+		c.Limits.PerLeaf, c.Limits.PerDelegation, c.Limits.Clients = 2, 3, 8
 	})
 	w.daemon(echo)
 	shop := w.info()
@@ -103,7 +113,6 @@ func TestConnectionsPerCertificate(t *testing.T) {
 	let(w.info())
 	wantAnswer(t, w.dial(leaf(t, w.family.Alice, "other", wire.UnikernelInfo{})), "alice:other", `too many clients of "alice"`)
 	let(leaf(t, w.family.Root, "admin", wire.UnikernelInfo{}))
-	wantAnswer(t, w.dial(leaf(t, w.family.Root, "boss", wire.UnikernelInfo{})), ":boss", "too many clients: at most 4")
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -118,6 +127,38 @@ func TestConnectionsPerCertificate(t *testing.T) {
 			err = errors.New("refused")
 		}
 		return err
+	})
+}
+
+// TestLastQuarter keeps places for others, whatever one delegation takes.
+func TestLastQuarter(t *testing.T) {
+	w := newWorld(t, func(_ *world, c *Config) { c.Limits.PerLeaf, c.Limits.PerDelegation, c.Limits.Clients = 8, 8, 8 })
+	w.daemon(echo)
+	for range 6 {
+		wantEcho(t, w.dial(w.info()), "alice takes what she can")
+	}
+	wantAnswer(t, w.dial(w.info()), "alice:web:shop", `what is left is for others than "alice", who has 6`)
+	for _, name := range []string{"admin", "boss"} {
+		wantEcho(t, w.dial(leaf(t, w.family.Root, name, wire.UnikernelInfo{})), name)
+	}
+	wantAnswer(t, w.dial(leaf(t, w.family.Root, "late", wire.UnikernelInfo{})), ":late", "too many clients: at most 8")
+}
+
+// TestLimitsWithin has no more clients than there are descriptors for.
+func TestLimitsWithin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		files := rapid.Uint64Range(0, 10000).Draw(t, "files")
+		l, less := DefaultLimits().Within(files)
+		switch need := uint64(l.Handshakes + 2*l.Clients); {
+		case l.Check() != nil:
+			t.Errorf("%+v: %v", l, l.Check())
+		case files >= 64 && need > files:
+			t.Errorf("%+v needs %d descriptors", l, need)
+		case less == (l == DefaultLimits()):
+			t.Errorf("less: %v, but %+v", less, l)
+		case l.PerDelegation > max(1, l.Clients/4):
+			t.Errorf("one delegation may take too many: %+v", l)
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -141,6 +142,28 @@ func TestStalledConnections(t *testing.T) {
 	})
 }
 
+// TestFewDescriptors runs a program that may open few files: it bounds itself to what
+// it can serve, and those that stand still keep out nobody.
+func TestFewDescriptors(t *testing.T) {
+	s := newSite(t)
+	t.Cleanup(serveDaemon(t, s.tmp.Remote(), echo))
+	limited := []string{"-c", `ulimit -n 64 && exec "$0" "$@"`, build(t, false)}
+	p := start(t, exec.Command("/bin/sh", append(limited, s.args("--ip=127.0.0.1", "--port=0", "--handshake-timeout=1h")...)...))
+	if !strings.Contains(p.log.String(), "raise the limit of open files") {
+		t.Errorf("the log has %s", p.log)
+	}
+	presents := leaf(t, s.family.Web, "shop", wire.UnikernelInfo{})
+	var last *tls.Conn
+	for range 3 {
+		for range 50 {
+			stalled(t, p.address)
+		}
+		last = dial(t, p.address, &presents)
+		wantEcho(t, last, "in")
+	}
+	wantEcho(t, last, "still in")
+}
+
 // connection returns both ends of a TCP connection; the second is a file.
 func connection(t testing.TB) (net.Conn, *os.File) {
 	t.Helper()
@@ -161,7 +184,7 @@ func TestInetd(t *testing.T) {
 	t.Cleanup(serveDaemon(t, s.tmp.Remote(), echo))
 	for _, noisy := range []bool{false, true} {
 		raw, f := connection(t)
-		cmd := exec.Command(build(t, false), s.args("--inetd", "--log=debug")...)
+		cmd := exec.Command(build(t, false), s.args("--inetd", "--log-level=debug")...)
 		log := new(logBuffer)
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = f, f, log
 		if noisy {
@@ -353,7 +376,7 @@ func TestWarnings(t *testing.T) {
 func TestSecretsAreNotLogged(t *testing.T) {
 	s := newSite(t)
 	t.Cleanup(serveDaemon(t, s.tmp.Remote(), echo))
-	p := s.listening(t, build(t, false), "--log=debug")
+	p := s.listening(t, build(t, false), "--log-level=debug")
 	presents := leaf(t, s.family.Web, "shop", wire.UnikernelInfo{})
 	wantEcho(t, dial(t, p.address, &presents), "in")
 	stranger := selfSigned(t)

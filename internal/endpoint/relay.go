@@ -44,7 +44,7 @@ func (s *Server) relay(ctx, hard context.Context, log *slog.Logger, client *tls.
 	daemon, err := d.DialContext(ctx, "unix", s.config.Daemon)
 	if err != nil {
 		why := unavailable(err)
-		log.Error("client refused", "reason", why, "error", err)
+		s.turnAway(log, slog.LevelError, behalf.Unavailable, "client refused", "reason", why, "error", err)
 		_ = raw.SetDeadline(time.Now().Add(s.config.Limits.HandshakeTimeout))
 		if v.refusal != nil {
 			why = v.refusal.Error()
@@ -53,7 +53,7 @@ func (s *Server) relay(ctx, hard context.Context, log *slog.Logger, client *tls.
 		return
 	}
 	defer func() { _ = daemon.Close() }() // both directions have ended
-	log.Info("client introduced")
+	s.introduced(log, v)
 	// From now on each direction has deadlines of its own.
 	if err := raw.SetDeadline(time.Time{}); err != nil {
 		return // the client is gone
@@ -65,6 +65,16 @@ func (s *Server) relay(ctx, hard context.Context, log *slog.Logger, client *tls.
 	go func() { sent <- r.up(peerOf(raw), v) }()
 	received := r.down()
 	log.Debug("client ended", "received", received, "sent", <-sent)
+}
+
+// introduced says that a client was handed over, and whether it will be served.
+func (s *Server) introduced(log *slog.Logger, v *verdict) {
+	if v.refusal != nil {
+		s.turnAway(log, slog.LevelInfo, behalf.Refused, "client introduced to be refused", "reason", v.refusal)
+		return
+	}
+	s.tally.add(behalf.Served)
+	log.Info("client introduced")
 }
 
 // unavailable says to a client why albatrossd cannot be reached.

@@ -10,7 +10,9 @@ import (
 	"net"
 	"strings"
 
+	"albatross/internal/behalf"
 	"albatross/internal/pki"
+	"albatross/internal/request"
 	"albatross/internal/vm"
 )
 
@@ -45,31 +47,42 @@ func (s *Server) serve(ctx, hard context.Context, raw net.Conn, one *handshake) 
 	var v verdict
 	client := tls.Server(m, s.tlsConfig(&v))
 	if err := client.HandshakeContext(ctx); err != nil {
-		logHandshake(ctx, log, err, v.refusal)
+		s.failed(ctx, v.named(log), err, v.refusal, !s.handshakes.done(one))
 		return
 	}
-	log = v.log(log)
+	log = v.named(log)
 	release, err := s.clients.admit(client.ConnectionState().PeerCertificates, s.config.Root)
 	if err != nil {
-		log.Warn("client refused", "reason", err)
+		s.turnAway(log, slog.LevelWarn, behalf.Limited, "client refused", "reason", err)
 		s.answer(client, raw, v.name(), err.Error())
 		return
 	}
 	defer release()
 	if !s.handshakes.done(one) {
-		return // it was closed for a newer one
+		s.crowded(log)
+		return
 	}
 	hard, cancel, ok := s.bound(hard, m, &v)
 	defer cancel()
-	if ok {
-		s.relay(ctx, hard, log, client, raw, &v)
+	if !ok {
+		s.crowded(log)
+		return
 	}
+	s.relay(ctx, hard, v.log(log), client, raw, &v)
 }
 
-// log says of whom the lines are that follow, or why the client will be refused.
+// named says how the request is called that was presented, if any was: albatrossd,
+// who is asked, and the client call it so too.
+func (v *verdict) named(log *slog.Logger) *slog.Logger {
+	if len(v.presented) == 0 {
+		return log
+	}
+	return log.With("request", request.OfLeaf(v.presented[0]))
+}
+
+// log says of whom the lines are that follow.
 func (v *verdict) log(log *slog.Logger) *slog.Logger {
-	if v.refusal != nil {
-		log.Info("client refused", "reason", v.refusal)
+	if v.authority == nil {
 		return log
 	}
 	leaf := v.authority.Chain[0]
@@ -107,7 +120,7 @@ func (s *Server) tlsConfig(v *verdict) *tls.Config {
 			return v.refusal
 		}
 		// Other reasons are found before all signatures were looked at.
-		if err := signed(presented, s.config.Root); err != nil {
+		if _, err := pki.Signed(presented, s.config.Root); err != nil {
 			v.refusal = fmt.Errorf("%w; the root CA has not signed this: %w", v.refusal, err)
 			return v.refusal
 		}
@@ -141,41 +154,31 @@ func stranger(refusal error) bool {
 	return false
 }
 
-// signed checks that a chain leads to root by its signatures, whatever else is wrong
-// with it.
-func signed(presented [][]byte, root *x509.Certificate) error {
-	chain := make([]*x509.Certificate, 0, len(presented)+1)
-	for _, der := range presented {
-		c, err := x509.ParseCertificate(der)
-		if err != nil {
-			return err
-		}
-		chain = append(chain, c)
-	}
-	chain = append(belowRoot(chain, root), root)
-	for i, c := range chain[:len(chain)-1] {
-		if err := chain[i+1].CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// logHandshake says why a handshake failed. Who stands still, goes away or speaks no
-// TLS is not worth a line: anyone can do that as often as he likes.
-func logHandshake(ctx context.Context, log *slog.Logger, err, refusal error) {
+// failed says why a handshake failed. Who stands still, goes away or speaks no TLS is
+// not worth a line.
+func (s *Server) failed(ctx context.Context, log *slog.Logger, err, refusal error, ended bool) {
 	switch {
 	case refusal != nil:
-		log.Info("client refused", "reason", refusal)
+		s.turnAway(log, slog.LevelInfo, behalf.Stranger, "client refused", "reason", refusal)
 	case errors.Is(err, errBudget):
-		log.Warn("client refused", "reason", err)
+		s.turnAway(log, slog.LevelWarn, behalf.Crowded, "client refused", "reason", err)
+	case ended:
+		s.crowded(log)
 	case tooLarge(err):
-		log.Warn("client refused: its certificates are larger than this albatross-tls takes; "+largeHint, "reason", err)
-	case strings.HasPrefix(err.Error(), "tls: ") && ctx.Err() == nil:
-		log.Info("handshake failed", "reason", err)
+		s.turnAway(log, slog.LevelWarn, behalf.Broken, "client refused: its certificates are larger than this albatross-tls takes; "+largeHint, "reason", err)
+	case ctx.Err() != nil:
+		log.Debug("handshake ended with albatross-tls", "reason", err)
+	case strings.HasPrefix(err.Error(), "tls: "):
+		s.turnAway(log, slog.LevelInfo, behalf.Broken, "handshake failed", "reason", err)
 	default:
-		log.Debug("handshake failed", "reason", err)
+		s.turnAway(log, slog.LevelDebug, behalf.Broken, "handshake failed", "reason", err)
 	}
+}
+
+// crowded says that a connection was ended, as the oldest of those that are not known
+// yet, for a newer one.
+func (s *Server) crowded(log *slog.Logger) {
+	s.turnAway(log, slog.LevelWarn, behalf.Crowded, "too many handshakes: the oldest ends for each new one", "limit", s.config.Limits.Handshakes)
 }
 
 // peerOf returns the address of a client, for the log.

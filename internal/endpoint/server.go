@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -15,10 +16,10 @@ import (
 
 // Config is what an endpoint is made of.
 type Config struct {
-	Identity tls.Certificate   // that the endpoint presents
-	Root     *x509.Certificate // the CA whose clients are let in
-	CRLs     *CRLDir           // what is revoked; nil: nothing
-	Daemon   string            // path of albatrossd's util/remote.sock
+	Identity func() *tls.Certificate // returns what the endpoint presents now
+	Root     *x509.Certificate       // the CA whose clients are let in
+	CRLs     *CRLDir                 // what is revoked; nil: nothing
+	Daemon   string                  // path of albatrossd's util/remote.sock
 	Limits   Limits
 	Now      func() time.Time // when certificates have to be valid; nil: time.Now
 }
@@ -31,6 +32,7 @@ type Server struct {
 	handshakes *handshakes
 	budget     *budget
 	clients    *clients
+	tally      tally
 }
 
 // New returns a Server.
@@ -42,13 +44,13 @@ func New(log *slog.Logger, c Config) *Server {
 		log:    log,
 		config: c,
 		tls: &tls.Config{
-			MinVersion:   tls.VersionTLS13,
-			Certificates: []tls.Certificate{c.Identity},
-			ClientAuth:   tls.RequireAnyClientCert, // the chain is checked by pki.Verify
+			MinVersion:     tls.VersionTLS13,
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.Identity(), nil },
+			ClientAuth:     tls.RequireAnyClientCert, // the chain is checked by pki.Verify
 			// A ticket would hold the whole chain, and let in who is revoked since.
 			SessionTicketsDisabled: true,
 		},
-		handshakes: &handshakes{log: log, limit: c.Limits.Handshakes},
+		handshakes: &handshakes{limit: c.Limits.Handshakes},
 		budget:     &budget{left: c.Limits.LargeBytes},
 		clients:    &clients{limits: c.Limits, count: map[holder]int{}},
 	}
@@ -56,7 +58,8 @@ func New(log *slog.Logger, c Config) *Server {
 
 // Serve accepts connections until ctx ends. Then nothing more is read from clients,
 // but they may receive what albatrossd still says to them within Limits.Grace. Serve
-// returns when all connections have ended. It closes the listeners.
+// returns when all connections have ended. It closes the listeners. What became of
+// connections it tells the log and albatrossd once in a while, and at the end.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -73,8 +76,10 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 			})
 		})
 	}
+	accepting.Go(func() { s.tellAlways(ctx) })
 	accepting.Wait()
 	connections.Wait()
+	s.tell()
 	close(failed)
 	var err error
 	for e := range failed {
@@ -83,10 +88,12 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	return err
 }
 
-// ServeConn serves one connection and closes it.
+// ServeConn serves one connection and closes it. It counts nothing: who starts a process
+// for each connection bounds and counts them itself.
 func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	hard, kill := s.grace(ctx)
 	defer kill()
+	s.keepAlive(c)
 	s.serve(ctx, hard, c, s.handshakes.begin(c))
 }
 
@@ -108,8 +115,7 @@ func (s *Server) grace(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// Pauses after a failed accept, for which there is usually a lack of descriptors or
-// memory.
+// Pauses after a failed accept.
 const (
 	firstPause = 5 * time.Millisecond
 	lastPause  = time.Second
@@ -130,6 +136,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener, admit func(net.Conn
 		<-closed
 	}()
 	pause := firstPause
+	var told time.Time
 	for {
 		c, err := l.Accept()
 		switch {
@@ -142,10 +149,13 @@ func (s *Server) accept(ctx context.Context, l net.Listener, admit func(net.Conn
 			pause = firstPause
 			s.keepAlive(c)
 			admit(c)
-		case passing(err):
+		case scarce(err), passing(err):
 			// A handshake that stands still must not keep out others by its descriptor.
-			evicted := s.handshakes.evict()
-			s.log.Warn("cannot accept a connection", "error", err, "again_in", pause, "ended_the_oldest_handshake", evicted)
+			evicted := scarce(err) && s.handshakes.evict()
+			if time.Since(told) > tellPause {
+				told = time.Now()
+				s.log.Warn("cannot accept connections", "error", err, "pause", pause, "ended_the_oldest_handshake", evicted)
+			}
 			sleep(ctx, pause)
 			pause = min(2*pause, lastPause)
 		default:
@@ -166,14 +176,20 @@ func (s *Server) keepAlive(c net.Conn) {
 	}
 }
 
-// passing reports whether err may be over soon.
+// scarce reports whether err is a lack of something that may be there again soon.
+func scarce(err error) bool {
+	return anyOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM)
+}
+
+// passing reports whether err is about the one connection that was to be accepted, or
+// the network as it was just then: see accept(2).
 func passing(err error) bool {
-	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return anyOf(err, syscall.ECONNABORTED, syscall.EPERM, syscall.EPROTO, syscall.ENOPROTOOPT, syscall.EOPNOTSUPP,
+		syscall.ENETDOWN, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ENONET, syscall.ETIMEDOUT)
+}
+
+func anyOf(err error, all ...syscall.Errno) bool {
+	return slices.ContainsFunc(all, func(e syscall.Errno) bool { return errors.Is(err, e) })
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -128,6 +128,6 @@ func (h *Host) restoreAddresses(record store.Unikernel) {
 		h.log.Warn("an address is used twice; that is kept", "unikernel", record.Name, "error", err)
 	}
 	for _, s := range h.addresses.take(record.Name, own) {
-		h.log.Warn("an address is used twice; that is kept", "unikernel", record.Name, "error", s)
+		h.log.Warn("an address is used twice; that is kept", "unikernel", record.Name, "reason", s)
 	}
 }

@@ -68,7 +68,7 @@ func (h *Host) adopt(ctx context.Context) error {
 	if err := h.collectImages(); err != nil {
 		return err
 	}
-	h.log.Info("took over", "recorded", len(records), "running", len(records)-len(cold), "to start", len(cold))
+	h.log.Info("took over", "recorded", len(records), "running", len(records)-len(cold), "to_start", len(cold))
 	h.do(func() { h.coldStart(cold) })
 	return nil
 }
@@ -113,7 +113,7 @@ func (h *Host) take(record store.Unikernel, p keeper.Process, found bool) *unit 
 	h.units[record.Name] = u
 	h.refs[record.Image]++
 	for _, e := range h.restoreClaim(record) {
-		h.log.Warn("a unikernel exceeds a policy; it is kept", "unikernel", record.Name, "error", e)
+		h.log.Warn("a unikernel exceeds a policy; it is kept", "unikernel", record.Name, "reason", e)
 	}
 	if found {
 		u.run = &run{id: p.ID, unit: u, uid: p.UID, taps: decodeTaps(p.Note), process: p, exited: make(chan struct{})}
@@ -146,7 +146,7 @@ func (h *Host) finishStop(u *unit, r *run) {
 	h.log.Info("finishing a stop that was begun", "unikernel", u.record.Name)
 	if h.signalAndWait(h.ctx, r, syscall.SIGKILL, r.process.Stopped, endTime) {
 		if err := h.settle(h.ctx, r); err != nil {
-			h.log.Error("finishing a stop", "unikernel", u.record.Name, "error", err)
+			h.log.Error("cannot finish a stop that was begun", "unikernel", u.record.Name, "error", err)
 		}
 	}
 }
@@ -223,7 +223,7 @@ func (h *Host) removeFIFOs() error {
 		}
 		path := filepath.Join(h.cfg.Tmp.FIFOs(), e.Name())
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			h.log.Warn("cannot remove a FIFO that belongs to nobody", "error", err)
+			h.log.Warn("cannot remove a FIFO that belongs to nobody", "file", path, "error", err)
 			continue
 		}
 		h.cfg.Steps.Done("FIFO of nobody removed")
@@ -292,7 +292,7 @@ func (h *Host) Shutdown(ctx context.Context) (stopped int, err error) {
 			stopped++
 		}
 	}
-	h.log.Info("stopped all unikernels", "stopped", stopped)
+	h.log.InfoContext(ctx, "stopped all unikernels", "stopped", stopped)
 	err = errors.Join(errs...)
 	h.hostDown(ctx, stopped, err)
 	return stopped, err

@@ -74,7 +74,7 @@ func (h *Host) startAgain(ctx context.Context, u *unit) error {
 		return err // the next daemon starts it
 	}
 	if err != nil {
-		h.log.Warn("cannot start", "unikernel", u.record.Name, "error", err)
+		h.log.WarnContext(ctx, "cannot start", "unikernel", u.record.Name, "error", err)
 		h.startedAgain(u, err)
 		return errors.Join(err, h.advance(ctx, u, lifecycle.StartFailed{}))
 	}
@@ -113,7 +113,7 @@ func (h *Host) signalAndWait(ctx context.Context, r *run, sig syscall.Signal, wh
 	for {
 		var again <-chan time.Time
 		if err := h.keeper.signal(ctx, r.id, sig, why); err != nil && !errors.Is(err, keeper.ErrUnknown) {
-			h.log.Warn("cannot signal", "unikernel", r.unit.record.Name, "signal", sig, "error", err)
+			h.log.WarnContext(ctx, "cannot signal", "unikernel", r.unit.record.Name, "signal", sig, "error", err)
 			again = time.After(keeperRetry)
 		}
 		h.cfg.Steps.Done("process signalled")
@@ -144,9 +144,9 @@ func (h *Host) settle(ctx context.Context, r *run) error {
 	}
 	event := lifecycle.Ended{Decision: decision, Ran: r.exit.Ran}
 	h.noteEnd(u, event, store.End{ID: u.record.ID, Run: r.id, At: r.exit.Ended, Exit: exit, Reason: reason})
-	h.log.Info("ended", "unikernel", u.record.Name, "exit", exit, "reason", reason, "again", decision != vm.Drop)
+	h.log.InfoContext(ctx, "ended", "unikernel", u.record.Name, "exit", exit.String(), "reason", reason, "again", decision != vm.Drop)
 	if h.unit(u.record.Name) == u {
-		h.event(endEvent(r, exit, reason))
+		h.event(endEvent(ctx, r, exit, reason))
 		h.countExit(r, decision, reason)
 	}
 	unasked := u.state.Phase != lifecycle.Stopping
@@ -345,7 +345,7 @@ func (h *Host) end(r *run, p keeper.Process, lost bool) {
 	h.mu.Unlock()
 	h.do(func() {
 		for err := h.settleOnce(r); err != nil; err = h.settleOnce(r) {
-			h.log.Error("after the end of a unikernel; trying on", "unikernel", r.unit.record.Name, "error", err)
+			h.log.Error("cannot go on after the end of a unikernel; trying on", "unikernel", r.unit.record.Name, "error", err)
 			select {
 			case <-h.ctx.Done():
 				return

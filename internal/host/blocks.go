@@ -46,8 +46,8 @@ func (h *Host) AddBlock(ctx context.Context, n vm.Name, size int) (err error) {
 	}
 	defer unlock()
 	// First, so that the error is about the name and not about the policy.
-	if _, err := h.blocks.Get(n); err == nil {
-		return blockError(fmt.Errorf("block device %s: %w", n, block.ErrExists))
+	if err := h.checkAbsent(n); err != nil {
+		return err
 	}
 	h.mu.Lock()
 	err = h.tree.ReserveBlock(n, size)
@@ -59,7 +59,7 @@ func (h *Host) AddBlock(ctx context.Context, n vm.Name, size int) (err error) {
 		h.releaseBlock(n)
 		return blockError(err)
 	}
-	h.log.Info("block device added", "name", n, "size", size)
+	h.log.InfoContext(ctx, "block device added", "block", n, "size", size)
 	h.done(ctx, api.EventBlockAdded, n, fmt.Sprintf("%d MB", size))
 	return nil
 }
@@ -79,14 +79,32 @@ func (h *Host) RemoveBlock(ctx context.Context, n vm.Name) (err error) {
 		return blockError(err)
 	}
 	h.releaseBlock(n)
-	h.log.Info("block device removed", "name", n)
+	h.log.InfoContext(ctx, "block device removed", "block", n)
 	h.done(ctx, api.EventBlockRemoved, n, "")
+	return nil
+}
+
+// checkAbsent refuses to make a block device that there is.
+func (h *Host) checkAbsent(n vm.Name) error {
+	if _, err := h.blocks.Get(n); err == nil {
+		return blockError(fmt.Errorf("block device %s: %w", n, block.ErrExists))
+	}
 	return nil
 }
 
 // SetBlock replaces the content of a block device that no unikernel has. If that
 // fails the old content stays.
-func (h *Host) SetBlock(ctx context.Context, n vm.Name, content io.Reader, compressed bool) (err error) {
+func (h *Host) SetBlock(ctx context.Context, n vm.Name, content io.Reader, compressed bool) error {
+	return h.setBlock(ctx, n, func() error { return h.blocks.Set(ctx, n, content, compressed) })
+}
+
+// SetStagedBlock does so with content that was staged for it, which is committed or
+// dropped when it returns.
+func (h *Host) SetStagedBlock(ctx context.Context, n vm.Name, content *block.Staged) error {
+	return errors.Join(h.setBlock(ctx, n, content.Commit), content.Discard())
+}
+
+func (h *Host) setBlock(ctx context.Context, n vm.Name, set func() error) (err error) {
 	defer func() { h.Refused(ctx, "set-block", n, err) }()
 	unlock, err := h.lockBlock(ctx, n)
 	if err != nil {
@@ -96,10 +114,10 @@ func (h *Host) SetBlock(ctx context.Context, n vm.Name, content io.Reader, compr
 	if err := h.freeBlock(n); err != nil {
 		return err
 	}
-	if err := h.blocks.Set(ctx, n, content, compressed); err != nil {
+	if err := set(); err != nil {
 		return blockError(err)
 	}
-	h.log.Info("block device set", "name", n)
+	h.log.InfoContext(ctx, "block device set", "block", n)
 	h.done(ctx, api.EventBlockSet, n, "")
 	return nil
 }
@@ -119,10 +137,17 @@ func (h *Host) BlockContent(n vm.Name) (*block.Content, error) {
 // lockBlock serialises operations on one block device. The names of devices and
 // of unikernels are apart, so the lock has one that no unikernel can have.
 func (h *Host) lockBlock(ctx context.Context, n vm.Name) (unlock func(), err error) {
-	if n.IsPath() {
-		return nil, api.Errorf(api.Invalid, "%q is a path, not the name of a block device", n.String())
+	if err := checkDeviceName(n); err != nil {
+		return nil, err
 	}
 	return h.blockNames.lock(ctx, n)
+}
+
+func checkDeviceName(n vm.Name) error {
+	if n.IsPath() {
+		return api.Errorf(api.Invalid, "%q is a path, not the name of a block device", n.String())
+	}
+	return nil
 }
 
 // freeBlock refuses if a unikernel has the device, also one that waits for its
@@ -140,7 +165,7 @@ func (h *Host) releaseBlock(n vm.Name) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err := h.tree.ReleaseBlock(n); err != nil {
-		h.log.Error("giving back a block device", "name", n, "error", err)
+		h.log.Error("cannot give back a block device", "block", n, "error", err)
 	}
 }
 
@@ -151,13 +176,13 @@ func (h *Host) restoreBlocks() error {
 		return err
 	}
 	for _, s := range strays {
-		h.log.Warn("something among the block devices is none", "stray", s)
+		h.log.Warn("something among the block devices is none", "file", s.File, "reason", s.Reason)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, d := range all {
 		for _, e := range h.tree.RestoreBlock(d.Name, d.Size) {
-			h.log.Warn("a block device exceeds a policy; it is kept", "name", d.Name, "error", e)
+			h.log.Warn("a block device exceeds a policy; it is kept", "block", d.Name, "reason", e)
 		}
 	}
 	return nil
@@ -175,6 +200,7 @@ func blockError(err error) error {
 		{block.ErrInUse, api.InUse, "a block device can be used by one unikernel, or command, at a time"},
 		{block.ErrTooLarge, api.Resource, "make a larger block device"},
 		{block.ErrNoSpace, api.Resource, "free some on the file system of albatrossd's --dbdir"},
+		{block.ErrReplaced, api.InUse, "send it again"},
 		{block.ErrNotDevice, api.Invalid, ""},
 		{block.ErrInvalid, api.Invalid, ""},
 	} {

@@ -119,7 +119,7 @@ func (h *Host) noteBridges(s hostnet.Survey) bool {
 	if names.Equal(before) {
 		return true
 	}
-	h.log.Info("the bridges of this host have changed", "before", before, "now", names)
+	h.log.Info("the bridges of this host have changed", "bridges", names, "before", before)
 	if err := h.refreshRoot(); err != nil {
 		h.log.Warn("cannot see what this host has; trying again", "error", err)
 		return false
@@ -189,11 +189,11 @@ func (h *Host) setProblems(r *run, problems []string) {
 	h.mu.Unlock()
 	for _, p := range problems {
 		if !slices.Contains(before, p) {
-			h.log.Warn("a unikernel has a problem", "unikernel", n, "problem", p)
+			h.log.Warn("a unikernel has a problem", "unikernel", n, "reason", p)
 		}
 	}
 	if len(before) > 0 && len(problems) == 0 {
-		h.log.Info("a unikernel has no problem any more", "unikernel", n, "was", before)
+		h.log.Info("a unikernel has no problem any more", "unikernel", n, "before", before)
 	}
 }
 

@@ -23,39 +23,62 @@ type claim struct {
 	had     map[address]string // by the unit it replaces
 }
 
+// wish returns a claim to what a unikernel with this record uses that is not made yet.
+func (h *Host) wish(record store.Unikernel) (*claim, error) {
+	a := record.Config.Arguments
+	devices, err := deviceNames(record.Name, a)
+	if err != nil {
+		return nil, api.Errorf(api.Invalid, "%w", err)
+	}
+	wanted, err := addressesOf(record)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.refreshBridges(a); err != nil {
+		return nil, err
+	}
+	return &claim{host: h, name: record.Name, devices: devices, before: map[vm.Name]bool{}, wanted: wanted}, nil
+}
+
+// available says whether others have devices or addresses that are wished for.
+// Host.mu is held.
+func (c *claim) available() error {
+	for d := range c.devices {
+		if owner, used := c.host.devices[d]; used && owner != c.name {
+			return api.Errorf(api.InUse, "block device %s is in use by %s", d, owner).
+				Hinted("a block device can be used by one unikernel at a time")
+		}
+	}
+	return c.host.addresses.check(c.name, c.wanted)
+}
+
+// place gives arguments without CPUs those that are least used. Host.mu is held.
+func (h *Host) place(n vm.Name, a *vm.Arguments) (err error) {
+	if len(a.CPUs) > 0 {
+		return nil
+	}
+	a.CPUs, err = h.tree.Place(n, a.NumCPUs)
+	return policyError(err)
+}
+
 // claim claims what a unikernel with this record uses, in place of what one of
 // that name has. Until the claim is settled both can be started. Arguments
 // without CPUs get those that are least used.
 func (h *Host) claim(record *store.Unikernel) (*claim, error) {
+	c, err := h.wish(*record)
+	if err != nil {
+		return nil, err
+	}
 	n, a := record.Name, &record.Config.Arguments
-	devices, err := deviceNames(n, *a)
-	if err != nil {
-		return nil, api.Errorf(api.Invalid, "%w", err)
-	}
-	wanted, err := addressesOf(*record)
-	if err != nil {
-		return nil, err
-	}
-	if err := h.refreshBridges(*a); err != nil {
-		return nil, err
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	c := &claim{host: h, name: n, devices: devices, before: map[vm.Name]bool{}, wanted: wanted, had: h.addresses.of(n)}
-	for d := range devices {
-		if owner, used := h.devices[d]; used && owner != n {
-			return nil, api.Errorf(api.InUse, "block device %s is in use by %s", d, owner).
-				Hinted("a block device can be used by one unikernel at a time")
-		}
-	}
-	if err := h.addresses.check(n, wanted); err != nil {
+	if err := c.available(); err != nil {
 		return nil, err
 	}
-	if len(a.CPUs) == 0 {
-		if a.CPUs, err = h.tree.Place(n, a.NumCPUs); err != nil {
-			return nil, policyError(err)
-		}
+	if err := h.place(n, a); err != nil {
+		return nil, err
 	}
+	c.had = h.addresses.of(n)
 	if c.share, err = h.tree.ReplaceUnikernel(n, policy.DemandOf(*a)); err != nil {
 		return nil, policyError(err)
 	}
@@ -64,10 +87,10 @@ func (h *Host) claim(record *store.Unikernel) (*claim, error) {
 			c.before[d] = true
 		}
 	}
-	for d := range devices {
+	for d := range c.devices {
 		h.devices[d] = n
 	}
-	h.addresses.take(n, wanted)
+	h.addresses.take(n, c.wanted)
 	return c, nil
 }
 

@@ -84,7 +84,7 @@ func (l *consoleLink) add(ctx context.Context, n vm.Name) (wait func()) {
 		select {
 		case <-answered:
 		case <-timer.C:
-			l.h.log.Warn("albatross-console does not answer", "unikernel", n)
+			l.h.log.WarnContext(ctx, "albatross-console does not answer", "unikernel", n)
 		case <-ctx.Done():
 		}
 	}
@@ -228,7 +228,7 @@ func (l *consoleLink) serve(conn net.Conn) {
 			break
 		}
 		if f, ok := m.Payload.(wire.Failure); ok {
-			l.h.log.Warn("albatross-console refused", "unikernel", m.Name, "error", f.Text)
+			l.h.log.Warn("albatross-console refuses a console", "unikernel", m.Name, "reason", f.Text)
 		}
 		l.mu.Lock()
 		if q, ok := l.pending[m.Sequence]; ok {

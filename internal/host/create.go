@@ -1,10 +1,10 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"time"
 
@@ -46,8 +46,7 @@ func (h *Host) Create(ctx context.Context, n vm.Name, cfg vm.Config, st *image.S
 	defer unlock()
 	old := h.unit(n)
 	if old != nil && !o.Force {
-		return api.Errorf(api.Exists, "a unikernel %s exists already", n).
-			Hinted("choose another name, destroy it first, or use --force to replace it")
+		return alreadyThere(n)
 	}
 	src, err := h.staged(st, im)
 	if err != nil {
@@ -63,7 +62,7 @@ func (h *Host) Create(ctx context.Context, n vm.Name, cfg vm.Config, st *image.S
 		h.release(st.Digest())
 		return err
 	}
-	h.log.Info("created", "unikernel", n, "target", im.Target, "memory", cfg.Memory, "image", st.Digest())
+	h.log.InfoContext(ctx, "created", "unikernel", n, "target", im.Target, "memory", cfg.Memory, "image", st.Digest())
 	kind := api.EventCreated
 	if old != nil {
 		kind = api.EventReplaced
@@ -183,53 +182,6 @@ func (h *Host) resume(u *unit, before lifecycle.State, failed *error) error {
 	return err
 }
 
-// check refuses what can be refused without asking anyone.
-func (h *Host) check(n vm.Name, cfg vm.Config, st *image.Staged) (*image.Image, error) {
-	if n.IsPath() {
-		return nil, api.Errorf(api.Invalid, "%q is a path, not the name of a unikernel", n.String())
-	}
-	if cfg.Type != vm.Solo5 {
-		return nil, api.Errorf(api.Invalid, "%v unikernels cannot run here: only solo5 ones can", cfg.Type)
-	}
-	if st == nil || st.Size() == 0 {
-		return nil, api.Errorf(api.Image, "the image is empty").Hinted("give the file of a Solo5 unikernel")
-	}
-	im, err := image.Read(st.File(), st.Size())
-	if err != nil {
-		return nil, imageError(err)
-	}
-	return im, h.checkArguments(n, cfg.Arguments, im)
-}
-
-// checkArguments says whether im can run with these arguments.
-func (h *Host) checkArguments(n vm.Name, a vm.Arguments, im *image.Image) error {
-	if err := a.Check(); err != nil {
-		return api.Errorf(api.Invalid, "%w", err)
-	}
-	if more := vm.MakeSet(a.CPUs...).Without(h.cpus); len(more) > 0 {
-		return api.Errorf(api.Invalid, "this host has no CPU %v", more).Hinted("it has the CPUs %v", h.cpus)
-	}
-	if _, err := a.CommandLine(n, a.AddName); err != nil {
-		return api.Errorf(api.Invalid, "%w", err)
-	}
-	if err := im.CheckMemory(uint64(a.Memory) << 20); err != nil {
-		return api.Errorf(api.Resource, "%w", err).Hinted("give it more with --mem")
-	}
-	if err := im.Manifest.CheckDevices(a.NetNames(), a.BlockNames()); err != nil {
-		return deviceError(err)
-	}
-	return nil
-}
-
-// deviceError tells a client that the devices are not those of the image.
-func deviceError(err error) error {
-	bad, ok := errors.AsType[*image.DeviceError](err)
-	if !ok {
-		return err
-	}
-	return (&api.Error{Code: api.Manifest, Sentence: "wrong devices: " + bad.Wrong, Err: err}).Hinted("the %s", bad.Needs)
-}
-
 // Restart stops a unikernel and starts it again, with new arguments if a is not
 // nil. Like Create with force it checks first and puts the old one back if the
 // new one cannot start.
@@ -262,7 +214,10 @@ func (h *Host) Restart(ctx context.Context, n vm.Name, a *vm.Arguments) (err err
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := h.checkArguments(n, record.Config.Arguments, im); err != nil {
+	if err := h.checkArguments(n, record.Config.Arguments); err != nil {
+		return err
+	}
+	if err := checkImage(record.Config.Arguments, im); err != nil {
 		return err
 	}
 	h.retain(record.Image)
@@ -270,7 +225,7 @@ func (h *Host) Restart(ctx context.Context, n vm.Name, a *vm.Arguments) (err err
 		h.release(record.Image)
 		return err
 	}
-	h.log.Info("restarted", "unikernel", n)
+	h.log.InfoContext(ctx, "restarted", "unikernel", n)
 	h.ran(ctx, api.EventRestarted, record)
 	return nil
 }
@@ -305,7 +260,7 @@ func (h *Host) destroy(ctx context.Context, u *unit, reason string) error {
 	if h.unit(n) == u {
 		return fmt.Errorf("destroying %s: it is %v still", n, u.state.Phase)
 	}
-	h.log.Info("destroyed", "unikernel", n, "reason", reason)
+	h.log.InfoContext(ctx, "destroyed", "unikernel", n, "reason", cmp.Or(reason, api.StoppedOnRequest))
 	h.done(ctx, api.EventDestroyed, n, reason)
 	return nil
 }

@@ -15,6 +15,8 @@
 //	claims.go    policies, devices and addresses       check.go     is all on disk as it should be
 //	bridges.go   bridges that come and go              cgroups.go   limits, and lack of memory
 //	farewell.go  last lines of consoles                revoke.go    what revoked certificates created
+//	arrivals.go  content that is on its way from afar  delegations.go  policies that come from there
+//	refuse.go    what is refused before anything is done
 //
 // Locks, in the order in which they are taken: that of a name (names.go), held for
 // a whole operation, so that operations on one unikernel follow each other while

@@ -70,9 +70,13 @@ func (h *Host) startedAgain(u *unit, err error) {
 	h.event(e)
 }
 
-// endEvent describes the end of a run; it happened before it is recorded.
-func endEvent(r *run, exit vm.Exit, reason string) api.Event {
-	return api.Event{At: r.exit.Ended, Kind: api.EventEnded, Name: r.unit.record.Name, PID: r.exit.PID, Exit: &exit, Text: reason}
+// endEvent describes the end of a run, which ctx may have asked for; it happened
+// before it is recorded.
+func endEvent(ctx context.Context, r *run, exit vm.Exit, reason string) api.Event {
+	return api.Event{
+		At: r.exit.Ended, Kind: api.EventEnded, Name: r.unit.record.Name, PID: r.exit.PID, Exit: &exit, Text: reason,
+		Request: request.ID(ctx),
+	}
 }
 
 // dropped records that u is gone since its run r has ended, which nobody waits

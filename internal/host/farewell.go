@@ -24,14 +24,14 @@ const (
 // The lock of the name is held.
 func (h *Host) dropConsole(ctx context.Context, n vm.Name, id string) {
 	if err := h.keeper.forget(ctx, id); err != nil && !errors.Is(err, keeper.ErrUnknown) {
-		h.log.Warn("the keeper does not forget", "unikernel", n, "error", err)
+		h.log.WarnContext(ctx, "the keeper does not forget", "unikernel", n, "error", err)
 	}
 	h.cfg.Steps.Done("process forgotten")
 	if h.awaitsReader(n) {
 		return // the pipe has lines of another process as well
 	}
 	if err := os.Remove(h.cfg.Tmp.FIFO(n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		h.log.Warn("cannot remove the console's FIFO", "unikernel", n, "error", err)
+		h.log.WarnContext(ctx, "cannot remove the console's FIFO", "unikernel", n, "error", err)
 	}
 	h.cfg.Steps.Done("FIFO removed")
 	h.console.remove(n)

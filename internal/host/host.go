@@ -61,6 +61,7 @@ type Host struct {
 	groups  *cgroup.Root // nil: there are no control groups
 	null    *linux.FD
 	counts  counters
+	coming  arrivals
 	cpus    vm.Set[int] // that the host has
 
 	ctx    context.Context // ends with Close
@@ -79,6 +80,8 @@ type Host struct {
 	refs      map[image.Digest]int  // guarded by mu; records and operations that need an image
 	tree      *policy.Tree          // guarded by mu
 	pins      map[vm.Path]bool      // guarded by mu; paths whose policies none from afar replaces
+	afar      map[vm.Path]bool      // guarded by mu; paths whose policies came from afar
+	relied    map[vm.Path]int       // guarded by mu; policies that chains of certificates bring at the moment, and how many
 	devices   map[vm.Name]vm.Name   // guarded by mu; the unikernel that has a block device
 	addresses addresses             // guarded by mu; of all units, and of what is about to be one
 	ends      map[vm.Name]store.End // guarded by mu; how each ended last, some of those that are gone included
@@ -119,7 +122,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Host, err error
 	h := &Host{
 		cfg: cfg, log: log,
 		units: map[vm.Name]*unit{}, runs: map[string]*run{}, refs: map[image.Digest]int{}, devices: map[vm.Name]vm.Name{}, addresses: newAddresses(),
-		watches: map[*Watch]bool{}, farewells: map[string]vm.Name{},
+		watches: map[*Watch]bool{}, farewells: map[string]vm.Name{}, relied: map[vm.Path]int{},
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	defer func() {

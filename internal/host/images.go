@@ -36,16 +36,22 @@ func (h *Host) Stage(ctx context.Context, r io.Reader, size int64, compressed bo
 		return nil, noSpace(nil)
 	}
 	st, err := h.images.Stage(ctx, r, image.StageOptions{Compressed: compressed, MaxSize: max(most, 1)})
-	switch {
-	case errors.Is(err, image.ErrTooLarge) && most < h.cfg.MaxImage, errors.Is(err, syscall.ENOSPC):
+	if errors.Is(err, image.ErrTooLarge) && most < h.cfg.MaxImage {
 		return nil, noSpace(err)
-	case errors.Is(err, image.ErrTooLarge):
-		return nil, api.Errorf(api.Resource, "the image is larger than %d MB: %w", h.cfg.MaxImage>>20, err).
-			Hinted("albatrossd --max-image allows more")
-	case err != nil:
-		return nil, imageError(err)
 	}
-	return st, nil
+	return st, h.stageError(err)
+}
+
+// stageError tells a client why an image could not be staged.
+func (h *Host) stageError(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return noSpace(err)
+	case errors.Is(err, image.ErrTooLarge):
+		return api.Errorf(api.Resource, "the image is larger than %d MB: %w", h.cfg.MaxImage>>20, err).
+			Hinted("albatrossd --max-image allows more")
+	}
+	return imageError(err)
 }
 
 func noSpace(err error) error {

@@ -12,6 +12,7 @@ import (
 
 	"albatross/guest"
 	"albatross/internal/api"
+	"albatross/internal/store"
 	"albatross/internal/testutil"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
@@ -165,7 +166,7 @@ func TestExport(t *testing.T) {
 	must(t, w.create("a.tick", "ticker", cfg, false))
 	must(t, w.create("ticktock", "ticker", config(), false))
 	policy := vm.Policy{Unikernels: 2, CPUs: vm.MakeSet(0), Memory: 100, Bridges: vm.MakeSet("x")}
-	must(t, w.host.store.PutPolicy(name(t, "a:").Path(), policy, false))
+	must(t, w.host.store.PutPolicy(store.PolicyChange{Path: name(t, "a:").Path(), Policy: policy}))
 	var out bytes.Buffer
 	must(t, w.host.Export(&out))
 	s, err := wire.ParseState(out.Bytes())

@@ -68,7 +68,7 @@ func (l *keeperLink) watch(c *keeper.Client) {
 			if err == nil {
 				break
 			}
-			l.h.log.Error("after the keeper came back", "error", err)
+			l.h.log.Error("cannot take over from the keeper that came back; trying on", "error", err)
 			_ = c.Close() // try again
 		}
 	}

@@ -2,12 +2,14 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"albatross/internal/api"
 	"albatross/internal/hostnet"
 	"albatross/internal/linux"
 	"albatross/internal/policy"
+	"albatross/internal/store"
 	"albatross/internal/vm"
 )
 
@@ -34,39 +36,91 @@ const (
 
 // SetPolicy sets the policy of a path and reports whether that changed anything.
 // A change is durable when it returns. One from afar does not replace one that is
-// pinned. As with Albatross, whether the policy is of use to anyone is for those
-// to ask who make it.
+// pinned, and where there are too many of those already it is refused. As with
+// Albatross, whether the policy is of use to anyone is for those to ask who make it.
 func (h *Host) SetPolicy(ctx context.Context, path vm.Path, p vm.Policy, from Origin) (changed bool, err error) {
 	defer func() { h.Refused(ctx, "add-policy", vm.MakeName(path, ""), err) }()
 	h.policies.Lock()
 	defer h.policies.Unlock()
-	h.mu.Lock()
-	pinned := h.pins[path]
-	if pinned && from == Afar {
-		h.mu.Unlock()
-		return false, nil
-	}
-	before, had := h.tree.Policy(path)
-	changed, err = h.tree.Add(path, p)
-	h.mu.Unlock()
+	c, err := h.changePolicy(path, p, from)
 	if err != nil {
 		return false, policyError(err)
 	}
-	pin := from == Pinned && !pinned
-	if !changed && !pin {
+	if c == nil {
 		return false, nil
 	}
-	if err := h.store.PutPolicy(path, p, pin); err != nil {
-		h.revertPolicy(path, before, had)
+	if err := h.store.PutPolicy(c.PolicyChange); err != nil {
+		h.revertPolicy(c)
 		return false, recordError(err)
 	}
-	if pin {
-		h.setPin(path, true)
-	}
+	h.markPolicy(c)
 	h.cfg.Steps.Done("policy written")
-	h.log.Info("policy set", "path", path, "pinned", pin || pinned)
+	for _, e := range c.dropped {
+		h.done(ctx, api.EventPolicyRemoved, vm.MakeName(e.Path, ""), "it came from afar and limited nothing")
+	}
+	if !c.changed && !c.Pin {
+		return false, nil
+	}
+	h.log.InfoContext(ctx, "policy set", "path", path, "pinned", c.pinned, "dropped", len(c.dropped))
 	h.done(ctx, api.EventPolicySet, vm.MakeName(path, ""), limits(p))
 	return true, nil
+}
+
+// policyChange is a policy that was set in the tree and is to be recorded.
+type policyChange struct {
+	store.PolicyChange
+	changed bool // the policy itself
+	pinned  bool // it is, or is going to be
+	before  vm.Policy
+	had     bool           // there was one before
+	dropped []policy.Entry // policies that were removed to make room
+}
+
+// changePolicy sets a policy in the tree. It returns nil if nothing is to be recorded.
+func (h *Host) changePolicy(path vm.Path, p vm.Policy, from Origin) (*policyChange, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if from == Afar && h.pins[path] {
+		return nil, nil
+	}
+	c := &policyChange{PolicyChange: store.PolicyChange{
+		Path: path, Policy: p, Pin: from == Pinned && !h.pins[path], Afar: from == Afar,
+	}}
+	c.pinned = c.Pin || h.pins[path]
+	c.before, c.had = h.tree.Policy(path)
+	var err error
+	if c.changed, err = h.tree.Add(path, p); err != nil {
+		return nil, err
+	}
+	claimed := from != Afar && h.afar[path] // by somebody on this host
+	if !c.changed && !c.Pin && !claimed {
+		return nil, nil
+	}
+	if from == Afar && !c.had {
+		if c.dropped, err = h.makeRoom(path); err != nil {
+			return nil, errors.Join(err, h.tree.Remove(path))
+		}
+	}
+	for _, e := range c.dropped {
+		c.Drop = append(c.Drop, e.Path)
+	}
+	return c, nil
+}
+
+// markPolicy notes what was recorded with a policy.
+func (h *Host) markPolicy(c *policyChange) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c.Pin {
+		h.pins[c.Path] = true
+	}
+	delete(h.afar, c.Path)
+	if c.Afar {
+		h.afar[c.Path] = true
+	}
+	for _, path := range c.Drop {
+		delete(h.afar, path)
+	}
 }
 
 func (h *Host) setPin(path vm.Path, pinned bool) {
@@ -91,13 +145,15 @@ func (h *Host) RemovePolicy(ctx context.Context, path vm.Path) (err error) {
 	if err != nil {
 		return policyError(err)
 	}
+	c := &policyChange{PolicyChange: store.PolicyChange{Path: path}, before: before, had: had}
 	if err := h.store.DeletePolicy(path); err != nil {
-		h.revertPolicy(path, before, had)
+		h.revertPolicy(c)
 		return recordError(err)
 	}
 	h.setPin(path, false)
+	h.markPolicy(c)
 	h.cfg.Steps.Done("policy deleted")
-	h.log.Info("policy removed", "path", path)
+	h.log.InfoContext(ctx, "policy removed", "path", path)
 	h.done(ctx, api.EventPolicyRemoved, vm.MakeName(path, ""), "")
 	return nil
 }
@@ -126,15 +182,18 @@ func (h *Host) Pin(path vm.Path, pinned bool) error {
 }
 
 // revertPolicy puts back what the tree had, after a change that is not durable.
-func (h *Host) revertPolicy(path vm.Path, before vm.Policy, had bool) {
+func (h *Host) revertPolicy(c *policyChange) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if had {
-		h.tree.Restore(path, before)
+	for _, e := range c.dropped {
+		h.tree.Restore(e.Path, e.Policy)
+	}
+	if c.had {
+		h.tree.Restore(c.Path, c.before)
 		return
 	}
-	if err := h.tree.Remove(path); err != nil {
-		h.log.Error("undoing a policy", "path", path, "error", err)
+	if err := h.tree.Remove(c.Path); err != nil {
+		h.log.Error("cannot undo a policy", "path", c.Path, "error", err)
 	}
 }
 
@@ -148,15 +207,19 @@ func (h *Host) restorePolicies() error {
 	if err != nil {
 		return err
 	}
+	afar, err := h.store.Afar()
+	if err != nil {
+		return err
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.pins = pins
+	h.pins, h.afar = pins, afar
 	for path, p := range policies {
 		if path.IsRoot() {
 			continue // of the host as it was
 		}
 		for _, e := range h.tree.Restore(path, p) {
-			h.log.Warn("a policy exceeds what is there; it is kept", "path", path, "error", e)
+			h.log.Warn("a policy exceeds what is there; it is kept", "path", path, "reason", e)
 		}
 	}
 	return nil

@@ -100,7 +100,7 @@ func (h *Host) start(ctx context.Context, u *unit, src source) (err error) {
 // reason to stop the process.
 func (h *Host) closing(what string, close func() error) {
 	if err := close(); err != nil {
-		h.log.Error("closing "+what, "error", err)
+		h.log.Error("cannot close what a start has needed", "what", what, "error", err)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 
 	"albatross/guest"
 	"albatross/internal/api"
+	"albatross/internal/pki"
 	"albatross/internal/testutil"
 	"albatross/internal/vm"
 
@@ -102,10 +103,30 @@ var doings = map[string]func(ctx context.Context, h *Host) error{
 		_, err := h.SetPolicy(ctx, label("new.").Path(), limit(2), Pinned)
 		return err
 	},
+	"policy-afar": func(ctx context.Context, h *Host) error {
+		release, err := h.Delegate(ctx, []pki.PathPolicy{{Path: label("far.").Path(), Policy: limit(2)}})
+		if err != nil {
+			return err
+		}
+		release()
+		return nil
+	},
 	"pin":          func(_ context.Context, h *Host) error { return h.Pin(label("p.").Path(), true) },
 	"block-create": func(ctx context.Context, h *Host) error { return h.AddBlock(ctx, label("made"), 2) },
 	"block-set": func(ctx context.Context, h *Host) error {
 		return h.SetBlock(ctx, label("data"), strings.NewReader(strings.Repeat("new", 300_000)), false)
+	},
+	"block-set-afar": func(ctx context.Context, h *Host) error {
+		a, err := h.ExpectContent(pki.Digest{}, 1<<20, -1)
+		if err != nil {
+			return err
+		}
+		defer a.Close()
+		st, err := a.Content(ctx, label("data"), strings.NewReader(strings.Repeat("afar", 200_000)), false)
+		if err != nil {
+			return err
+		}
+		return h.SetStagedBlock(ctx, label("data"), st)
 	},
 	"block-remove": func(ctx context.Context, h *Host) error { return h.RemoveBlock(ctx, label("data")) },
 	"shutdown": func(ctx context.Context, h *Host) error {

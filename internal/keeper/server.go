@@ -79,7 +79,7 @@ func (k *Keeper) Serve(ctx context.Context, l *net.UnixListener) error {
 		}
 		if err != nil {
 			// Usually for lack of descriptors. To end would end all unikernels.
-			k.log.Error("cannot accept a connection", "error", err, "again in", pause)
+			k.log.Error("cannot accept a connection", "error", err, "pause", pause)
 			select {
 			case <-ctx.Done():
 			case <-time.After(pause):

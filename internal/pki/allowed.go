@@ -27,6 +27,17 @@ func Allowed(c wire.Command) error {
 	return fmt.Errorf("%w: a certificate cannot be used to %s", ErrNotAllowed, Words(c))
 }
 
+// Changes reports whether a command changes unikernels or block devices, so that it
+// may do harm to obey it again later.
+func Changes(c wire.Command) bool {
+	switch c.(type) {
+	case wire.UnikernelCreate, wire.UnikernelDestroy, wire.UnikernelRestart,
+		wire.BlockAdd, wire.BlockRemove, wire.BlockSet, wire.BlockAddOld, wire.BlockSetOld:
+		return true
+	}
+	return false
+}
+
 // needsName reports whether a leaf with the command must have a common name, be it
 // that of the path.
 func needsName(c wire.Command) bool {

@@ -13,13 +13,14 @@ import (
 
 // Authority is what a chain allows: one command.
 type Authority struct {
-	Name        vm.Name      // what the command is about
-	Policies    []PathPolicy // of the delegations, deepest first: the order to apply them in
-	Version     int          // of the protocol that the command speaks: wire.Version
-	Command     wire.Command // one that Allowed lets pass
-	ImageDigest *Digest      // SHA-256 of the unpacked image that follows a create; nil: not signed, anything may follow
-	Chain       []Link       // leaf first, without the root
-	NotAfter    time.Time    // the end of what expires first in the chain, the root included
+	Name     vm.Name      // what the command is about
+	Policies []PathPolicy // of the delegations, deepest first: the order to apply them in
+	Version  int          // of the protocol that the command speaks: wire.Version
+	Command  wire.Command // one that Allowed lets pass
+	Content  *Content     // what follows the command; nil: nothing does, or it is not signed and anything may follow
+	Once     bool         // it is to be obeyed once
+	Chain    []Link       // leaf first, without the root
+	NotAfter time.Time    // the end of what expires first in the chain, the root included
 
 	cas chain // those that signed, the leaf's first
 }
@@ -55,7 +56,8 @@ func Verify(presented [][]byte, root *x509.Certificate, now time.Time, revoked *
 	return a, nil
 }
 
-// Streams reports whether the image of a create follows as raw frames.
+// Streams reports whether an image or the content of a block device follows as raw
+// frames.
 func (a *Authority) Streams() bool { return streams(a.Command) }
 
 // CRL reads a revocation list that a CA of the chain made, the root included. The
@@ -106,7 +108,7 @@ func (a *Authority) delegate(c chain) (vm.Path, error) {
 
 // delegation returns the policy that the CA at level i carries, or nil.
 func (c chain) delegation(i int) (*vm.Policy, error) {
-	said, err := c.content(i)
+	said, err := c.statement(i)
 	if err != nil || said.command == nil {
 		return nil, err
 	}
@@ -117,21 +119,21 @@ func (c chain) delegation(i int) (*vm.Policy, error) {
 	return &add.Policy, nil
 }
 
-func (c chain) content(i int) (content, error) {
-	said, err := contentOf(c[i].Extensions)
+func (c chain) statement(i int) (statement, error) {
+	said, err := statementOf(c[i].Extensions)
 	if err != nil {
 		reason := ErrExtension
 		if errors.Is(err, ErrVersion) {
 			reason = ErrVersion
 		}
-		return content{}, refuse(reason, i, c[i], "is not understood: %v", err)
+		return statement{}, refuse(reason, i, c[i], "is not understood: %v", err)
 	}
 	return said, nil
 }
 
 // order reads the command of the leaf, and its name below path.
 func (a *Authority) order(leaf *x509.Certificate, path vm.Path) error {
-	said, err := chain{leaf}.content(0)
+	said, err := chain{leaf}.statement(0)
 	if err != nil {
 		return err
 	}
@@ -141,11 +143,14 @@ func (a *Authority) order(leaf *x509.Certificate, path vm.Path) error {
 	if err := Allowed(said.command); err != nil {
 		return refuse(ErrNotAllowed, 0, leaf, "carries a command that has to be given on the host itself, to %s", Words(said.command))
 	}
+	if said.once && leaf.NotAfter.Sub(leaf.NotBefore) > OnceFor {
+		return refuse(ErrExtension, 0, leaf, "is for one use, but valid for longer than %v", OnceFor)
+	}
 	name, err := leafName(path, commonNames(leaf.Subject), needsName(said.command))
 	if err != nil {
 		return refuse(ErrName, 0, leaf, "has no usable common name to %s: %v", Words(said.command), err)
 	}
-	a.Name, a.Command, a.ImageDigest = name, said.command, said.digest
+	a.Name, a.Command, a.Content, a.Once = name, said.command, said.content, said.once
 	return nil
 }
 

@@ -141,26 +141,47 @@ func TestCriticalOwnExtensions(t *testing.T) {
 		}
 	}
 	web := f.alice.sign(t, spec{name: "web", profile: caProfile, command: wire.PolicyAdd{Policy: medium}, change: critical})
-	a := verify(t, f, web.sign(t, spec{name: "shop", profile: leafProfile, command: wire.UnikernelCreate{Config: config()}, digest: &Digest{1}, change: critical}))
-	if a.Name != name(t, "alice:web:shop") || *a.ImageDigest != (Digest{1}) {
+	a := verify(t, f, web.sign(t, spec{name: "shop", profile: leafProfile, command: wire.UnikernelCreate{Config: config()}, content: &Content{Digest{1}, 5}, change: critical}))
+	if a.Name != name(t, "alice:web:shop") || *a.Content != (Content{Digest{1}, 5}) {
 		t.Errorf("%+v", a)
 	}
 }
 
-func TestImageDigest(t *testing.T) {
+// TestContent reads what is said of content that follows, and of content within.
+func TestContent(t *testing.T) {
 	f := newFamily(t)
-	digest := Digest(sha256.Sum256([]byte("image")))
-	a := verify(t, f, f.web.sign(t, spec{name: "shop", profile: leafProfile, command: wire.UnikernelCreate{Config: config()}, digest: &digest}))
-	if a.ImageDigest == nil || *a.ImageDigest != digest || !a.Streams() {
-		t.Errorf("%+v", a)
+	signed := Content{sha256.Sum256([]byte("content")), 7}
+	for _, c := range []wire.Command{wire.UnikernelCreate{Config: config()}, wire.BlockSet{}, wire.BlockSet{Compressed: true}} {
+		a := verify(t, f, f.web.sign(t, spec{name: "shop", profile: leafProfile, command: c, content: &signed}))
+		if a.Content == nil || *a.Content != signed || !a.Streams() {
+			t.Errorf("%T: %+v", c, a)
+		}
+		if a = verify(t, f, f.web.leaf(t, "shop", c)); a.Content != nil || !a.Streams() {
+			t.Errorf("unsigned %T: %+v", c, a)
+		}
 	}
-	a = verify(t, f, f.web.leaf(t, "shop", wire.UnikernelCreate{Config: config()}))
-	if a.ImageDigest != nil || !a.Streams() {
-		t.Errorf("%+v", a)
+	for _, c := range []wire.Command{wire.UnikernelCreate{Config: config(), Image: []byte("ELF")}, wire.BlockSetOld{Data: []byte("x")}, wire.BlockAddOld{Size: 1, Data: []byte("x")}} {
+		if a := verify(t, f, f.web.leaf(t, "shop", c)); a.Content != nil || a.Streams() {
+			t.Errorf("%T: %+v", c, a)
+		}
 	}
-	a = verify(t, f, f.web.leaf(t, "shop", wire.UnikernelCreate{Config: config(), Image: []byte("ELF")}))
-	if a.ImageDigest != nil || a.Streams() {
-		t.Errorf("%+v", a)
+}
+
+// TestOnce reads the mark of what is for one use.
+func TestOnce(t *testing.T) {
+	f := newFamily(t)
+	from := recordedAt.Add(-validityBefore)
+	for d, want := range map[time.Duration]bool{OnTheFlyFor + validityBefore: true, OnceFor: true, OnceFor + time.Second: false} {
+		leaf := f.web.sign(t, spec{name: "shop", profile: leafProfile, command: wire.UnikernelDestroy{}, once: true, from: from, until: from.Add(d)})
+		a, err := Verify(leaf.presented(), f.root.cert, recordedAt, nil)
+		if want && (err != nil || !a.Once) {
+			t.Errorf("valid for %v: %+v, %v", d, a, err)
+		} else if !want {
+			wantRefused(t, err, ErrExtension)
+		}
+	}
+	if a := verify(t, f, f.web.leaf(t, "shop", wire.UnikernelDestroy{})); a.Once {
+		t.Error("it is for one use")
 	}
 }
 

@@ -10,9 +10,13 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"albatross/internal/wire"
 )
@@ -151,6 +155,9 @@ func TestCRLNumbers(t *testing.T) {
 	if _, ok := two.Revoked(verify(t, f, b).Chain); !ok {
 		t.Error("the new set revokes nothing")
 	}
+	if set, err := one.With(first); err != nil || set != one {
+		t.Errorf("the only list again: %v", err)
+	}
 	three, err := two.With(f.alice.revoke(t, nil))
 	if err != nil || len(three.All()) != 2 || len(two.All()) != 1 || len((*CRLs)(nil).All()) != 0 {
 		t.Errorf("%v: %d lists, %d lists", err, len(three.All()), len(two.All()))
@@ -158,6 +165,56 @@ func TestCRLNumbers(t *testing.T) {
 	if three.Of(KeyID(f.web.cert)).Number.Cmp(second.Number) != 0 || three.Of(KeyID(f.root.cert)) != nil {
 		t.Error("the set has other lists")
 	}
+}
+
+// TestRevocationsStay adds lists of one issuer in any order: what one of them revokes
+// is revoked, and those that say nothing more are not kept.
+func TestRevocationsStay(t *testing.T) {
+	f := newFamily(t)
+	web, key := f.web.ca(t), KeyID(f.web.cert)
+	rapid.Check(t, func(t *rapid.T) {
+		var s *CRLs
+		known := map[string]bool{}
+		for range rapid.IntRange(1, 6).Draw(t, "lists") {
+			var entries []Entry
+			for _, n := range rapid.SliceOfN(rapid.IntRange(1, 5), 0, 5).Draw(t, "revoked") {
+				entries = append(entries, Entry{Serial: fmt.Sprintf("%02x", n)})
+			}
+			at := recordedAt.Add(time.Duration(rapid.IntRange(0, 9).Draw(t, "number")) * time.Second)
+			l, err := web.Revoke(nil, entries, at, CRLFor)
+			if err != nil {
+				t.Fatal(err)
+			}
+			newer := s.Of(key) == nil || l.Number.Cmp(s.Of(key).Number) > 0
+			more := slices.ContainsFunc(l.Entries, func(e Entry) bool { return !known[e.Serial] })
+			switch next, err := s.With(l); {
+			case (newer || more) && err != nil:
+				t.Fatalf("refused: %v", err)
+			case newer || more:
+				s = next
+			case next != s && !errors.Is(err, ErrCRLOld):
+				t.Fatalf("a list that says nothing: %v", err)
+			}
+			for _, e := range l.Entries {
+				known[e.Serial] = true
+			}
+			if newer && s.Of(key) != l {
+				t.Fatal("the newest list is not the newest")
+			}
+		}
+		for n := range 7 {
+			serial := fmt.Sprintf("%02x", n)
+			if _, gone := s.Revoked([]Link{{Serial: serial, Issuer: key}}); gone != known[serial] {
+				t.Errorf("%s is revoked: %v", serial, gone)
+			}
+		}
+		all := s.All()
+		for i, l := range all[1:] {
+			if !l.revokesMore(all[:i+1]) || l.Number.Cmp(all[i].Number) > 0 {
+				t.Errorf("list %v is kept for nothing", l.Number)
+			}
+		}
+	})
 }
 
 // TestCRLNumberOfLost makes a list when the previous one is lost, with clocks before

@@ -35,7 +35,8 @@ type Description struct {
 	From, Until time.Time    // UTC
 	Policy      *vm.Policy   // of a delegation
 	Command     wire.Command // of a command
-	ImageDigest *Digest      // of the image that follows, where it is signed
+	Content     *Content     // what follows the command, where that is signed
+	Once        bool         // a host obeys it once
 	Hosts       []string     // of a server
 	Problem     string       // why no host will accept it, as far as it tells by itself; may be empty
 }
@@ -46,7 +47,7 @@ func Describe(c *x509.Certificate) Description {
 		Kind: KindOther, Subject: subjectText(c), Issuer: nameText(c.Issuer), Serial: serialText(c.SerialNumber),
 		Fingerprint: Fingerprint(c), Key: TypeOf(c.PublicKey), From: c.NotBefore.UTC(), Until: c.NotAfter.UTC(),
 	}
-	said, err := contentOf(c.Extensions)
+	said, err := statementOf(c.Extensions)
 	if err != nil {
 		d.Problem = printable(err.Error())
 	}
@@ -54,7 +55,7 @@ func Describe(c *x509.Certificate) Description {
 	case isCA(c):
 		d.ofCA(c, said.command)
 	case said.command != nil:
-		d.Kind, d.Command, d.ImageDigest = KindCommand, said.command, said.digest
+		d.Kind, d.Command, d.Content, d.Once = KindCommand, said.command, said.content, said.once
 		if err := Allowed(said.command); err != nil {
 			d.Problem = err.Error()
 		}
@@ -94,8 +95,11 @@ func (d Description) Lines(now time.Time) []string {
 		d.validity(now),
 		d.allows(),
 	}
-	if d.ImageDigest != nil {
-		lines = append(lines, "with the image of SHA-256 "+d.ImageDigest.String())
+	if d.Content != nil {
+		lines = append(lines, fmt.Sprintf("with %s of %d bytes, SHA-256 %v", contentWord(d.Command), d.Content.Size, d.Content.Digest))
+	}
+	if d.Once {
+		lines = append(lines, "obeyed once")
 	}
 	if d.Problem != "" {
 		lines = append(lines, "but no host accepts it: "+d.Problem)

@@ -34,13 +34,14 @@ func TestDescribeRecorded(t *testing.T) {
 
 func TestDescribe(t *testing.T) {
 	f := newFamily(t)
-	digest := Digest{1}
+	follows := Content{Digest{1}, 5}
 	for what, c := range map[string]struct {
 		cert *x509.Certificate
 		kind Kind
 		want string // a part of the lines
 	}{
-		"create":       {f.web.sign(t, spec{name: "x", profile: leafProfile, command: wire.UnikernelCreate{Config: config()}, digest: &digest}).cert, KindCommand, "with the image of SHA-256 01000000"},
+		"create":       {f.web.sign(t, spec{name: "x", profile: leafProfile, command: wire.UnikernelCreate{Config: config()}, content: &follows}).cert, KindCommand, "with the image of 5 bytes, SHA-256 01000000"},
+		"block set":    {f.web.sign(t, spec{name: "x", profile: leafProfile, command: wire.BlockSet{}, content: &follows, once: true}).cert, KindCommand, "with the content of 5 bytes, SHA-256 0100000000000000000000000000000000000000000000000000000000000000\nobeyed once\n"},
 		"create, full": {f.web.leaf(t, "x", wire.UnikernelCreate{Config: config(), Force: true, Image: []byte("ELF")}).cert, KindCommand, "create or replace the unikernel: 32 MB memory, CPUs 0, bridges service, image of 3 bytes within"},
 		"hosts":        {f.root.sign(t, spec{name: "server", profile: serverProfile, change: func(c *x509.Certificate) { c.DNSNames = []string{"a.example", "b.example"} }}).cert, KindServer, "is the server a.example, b.example"},
 		"forbidden":    {f.web.leaf(t, "x", wire.StatsRemove{}).cert, KindCommand, "but no host accepts it: command is not allowed from afar"},

@@ -27,14 +27,17 @@
 // # Extensions
 //
 //	1.3.6.1.4.1.49836.42  SEQUENCE { version INTEGER (5), command Command }   [OIDCommand]
-//	2.25.39472736         OCTET STRING of 32 bytes                            [OIDImageDigest]
+//	2.25.39472736         SEQUENCE { sha256 OCTET STRING, size INTEGER }      [OIDContent]
+//	2.25.1874620153       NULL                                                [OIDOnce]
 //
-// The first is Albatross's; its grammar is that of package wire. The second is this
-// project's: the leaf of a create without image, which streams behind the
-// handshake, names the SHA-256 of the unpacked image, so that nobody on the way can
-// put another in its place. Neither is critical, as other implementations refuse
-// what they do not know. Their OID arcs have at most 31 bits, so the second has the
-// last 31 bits of a UUID where all 128 should stand; no UUID is so small.
+// The first is Albatross's; its grammar is that of package wire. The others are this
+// project's. Where an image or the content of a block device streams behind the
+// handshake, the second names its digest and its size, unpacked, so that nobody on
+// the way can put another in its place. The third marks a leaf that is to be obeyed
+// once: [Changes] tells which commands want that when they are signed to be sent at
+// once. None is critical, as other implementations refuse what they do not know.
+// Their OID arcs have at most 31 bits, so ours have the last 31 bits of a UUID where
+// all 128 should stand; no UUID is so small.
 //
 // # Certificates
 //
@@ -60,9 +63,10 @@
 //
 // A [CRL] is an X.509 certificate revocation list. Any CA revokes what it issued; what
 // is below a revoked CA is revoked with it. Issuers are told apart by their public
-// keys, as their names are not unique: every delegate may have a "web". [CRLs] is the
-// set of the newest list of each issuer. A list stays in force when its next
-// update is overdue.
+// keys, as their names are not unique: every delegate may have a "web". [CRLs] is a
+// set with the newest list of each issuer, and older ones as far as they revoke
+// more: nothing takes a revocation back. A list stays in force when its next update
+// is overdue.
 //
 //	chain.go, check.go   reading and checking a chain
 //	authority.go         what it allows: [Verify], [Authority]; allowed.go, extension.go, name.go

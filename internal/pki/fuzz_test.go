@@ -64,14 +64,14 @@ func FuzzCertificate(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(":", create, append([]byte{4, 32}, make([]byte, 32)...), "", []byte(nil))
+	f.Add(":", create, append([]byte{0x30, 37, 4, 32}, append(make([]byte, 32), 2, 1, 5)...), "", []byte(nil))
 	ca, leaf := keyOf(200), keyOf(201)
-	f.Fuzz(func(t *testing.T, leafName string, command, digest []byte, caName string, policy []byte) {
+	f.Fuzz(func(t *testing.T, leafName string, command, content []byte, caName string, policy []byte) {
 		if len(leafName)+len(caName) > 1000 || !utf8.ValidString(leafName) || !utf8.ValidString(caName) {
 			return // crypto/x509 itself reads no such certificate
 		}
 		x := fam.web.sign(t, spec{name: caName, profile: caProfile, key: ca, change: withValues(policy, nil)})
-		l := x.sign(t, spec{name: leafName, profile: leafProfile, key: leaf, change: withValues(command, digest)})
+		l := x.sign(t, spec{name: leafName, profile: leafProfile, key: leaf, change: withValues(command, content)})
 		Describe(x.cert).Lines(recordedAt)
 		Describe(l.cert).Lines(recordedAt)
 		a, err := Verify(l.presented(), fam.root.cert, recordedAt, nil)
@@ -94,13 +94,13 @@ func FuzzCertificate(f *testing.F) {
 }
 
 // withValues adds our extensions with these values; nil: without.
-func withValues(command, digest []byte) func(*x509.Certificate) {
+func withValues(command, content []byte) func(*x509.Certificate) {
 	return func(c *x509.Certificate) {
 		if command != nil {
 			c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: OIDCommand, Value: command})
 		}
-		if digest != nil {
-			c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: OIDImageDigest, Value: digest})
+		if content != nil {
+			c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: OIDContent, Value: content})
 		}
 	}
 }

@@ -58,7 +58,8 @@ type spec struct {
 	name    string
 	profile profile
 	command wire.Command
-	digest  *Digest
+	content *Content
+	once    bool
 	key     crypto.Signer           // nil: a new one
 	from    time.Time               // zero: recordedAt less an hour
 	until   time.Time               // zero: a day after recordedAt
@@ -87,7 +88,7 @@ func (h *holder) sign(t testing.TB, s spec) *holder {
 		t.Fatal(err)
 	}
 	if s.command != nil {
-		said, err := content{command: s.command, digest: s.digest}.extensions()
+		said, err := statement{command: s.command, content: s.content, once: s.once}.extensions()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,7 @@ const (
 	ServerFor      = 365 * Day
 	CommandFor     = 1 * Day
 	OnTheFlyFor    = 300 * time.Second // a command that is signed to be sent at once
+	OnceFor        = 10 * time.Minute  // at most, of what is for one use: hosts remember it as long
 	CRLFor         = 365 * Day         // until the next update is due
 	validityBefore = 10 * time.Second
 )

@@ -37,7 +37,7 @@ func TestRecordedChains(t *testing.T) {
 				if d := diff(want.command, a.Command); d != "" {
 					t.Errorf("%s: command (- signed, + read)\n%s", what, d)
 				}
-				if a.Name != name(t, want.name) || a.Version != 5 || a.ImageDigest != nil || !a.NotAfter.Equal(chain[0].NotAfter) {
+				if a.Name != name(t, want.name) || a.Version != 5 || a.Content != nil || a.Once || !a.NotAfter.Equal(chain[0].NotAfter) {
 					t.Errorf("%s: read as %+v", what, a)
 				}
 				if len(a.Chain) != 3 || a.Chain[0].Fingerprint != Fingerprint(chain[0]) || a.Chain[1].Serial != "2289a5a59c53fdf62bc6" ||

@@ -50,7 +50,13 @@ func TestRefused(t *testing.T) {
 	shop := f.web.leaf(t, "shop", info).presented()
 	other := (*holder)(nil).sign(t, spec{name: "ca", profile: caProfile})
 	stranger := (*holder)(nil).sign(t, spec{name: "stranger", profile: caProfile})
-	digest := Digest{1}
+	follows := Content{Digest{1}, 5}
+	zeros := strings.Repeat("00", len(Digest{}))
+	set, err := wire.AppendExtension(nil, wire.BlockSet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	saidContent := func(value string) func(*x509.Certificate) { return withValues(set, unhex(t, value)) }
 
 	for what, c := range map[string]struct {
 		chain  [][]byte
@@ -111,9 +117,18 @@ func TestRefused(t *testing.T) {
 		"leaf whose name is too long":      {leaf(spec{name: strings.Repeat("a", 64), command: info}), ErrName, 0},
 		"leaf with two names":              {leaf(spec{name: "a", command: info, change: twoNames(t)}), ErrName, 0},
 		"block command without a name":     {leaf(spec{command: wire.BlockAdd{Size: 1}}), ErrName, 0},
-		"digest without a create":          {leaf(spec{name: "shop", command: info, digest: &digest}), ErrExtension, 0},
-		"digest beside an image":           {leaf(spec{name: "shop", command: wire.UnikernelCreate{Image: []byte("ELF")}, digest: &digest}), ErrExtension, 0},
-		"digest of another length":         {leaf(spec{name: "shop", command: wire.UnikernelCreate{}, change: extension(pkix.Extension{Id: OIDImageDigest, Value: unhex(t, "040101")})}), ErrExtension, 0},
+		"content of what has none":         {leaf(spec{name: "shop", command: info, content: &follows}), ErrExtension, 0},
+		"content beside an image":          {leaf(spec{name: "shop", command: wire.UnikernelCreate{Image: []byte("ELF")}, content: &follows}), ErrExtension, 0},
+		"content beside block data":        {leaf(spec{name: "shop", command: wire.BlockSetOld{Data: []byte("x")}, content: &follows}), ErrExtension, 0},
+		"content with a short digest":      {leaf(spec{name: "shop", change: saidContent("3006 040101 020105")}), ErrExtension, 0},
+		"content without a size":           {leaf(spec{name: "shop", change: saidContent("3022 0420" + zeros)}), ErrExtension, 0},
+		"content of a negative size":       {leaf(spec{name: "shop", change: saidContent("3025 0420" + zeros + "0201ff")}), ErrExtension, 0},
+		"content of a size beyond 64 bits": {leaf(spec{name: "shop", change: saidContent("302d 0420" + zeros + "0209010000000000000000")}), ErrExtension, 0},
+		"content and something more":       {leaf(spec{name: "shop", change: saidContent("3027 0420" + zeros + "020105 0500")}), ErrExtension, 0},
+		"content and something behind":     {leaf(spec{name: "shop", change: saidContent("3025 0420" + zeros + "020105 0500")}), ErrExtension, 0},
+		"one use for a delegation":         {below(spec{name: "x", command: wire.PolicyAdd{Policy: small}, once: true}), ErrExtension, 1},
+		"one use of nothing":               {leaf(spec{name: "shop", change: extension(pkix.Extension{Id: OIDOnce, Value: unhex(t, "0500")})}), ErrExtension, 0},
+		"one use, said strangely":          {leaf(spec{name: "shop", command: info, change: extension(pkix.Extension{Id: OIDOnce, Value: unhex(t, "0101ff")})}), ErrExtension, 0},
 	} {
 		t.Run(what, func(t *testing.T) {
 			_, err := Verify(c.chain, f.root.cert, recordedAt, nil)

@@ -14,11 +14,12 @@ import (
 // Request is what a certificate is asked for, with or without a signing request in
 // between.
 type Request struct {
-	Name        string           // common name: the label of a delegation, the last label of a command ("." or ":" or empty: the path), or a server's name
-	Command     wire.Command     // PolicyAdd: a delegation; nil: a server certificate
-	ImageDigest *Digest          // of a create whose image follows: SHA-256 of the unpacked image; nil: not signed
-	Hosts       []string         // of a server: DNS names and IP addresses; may be empty
-	Public      crypto.PublicKey // whose certificate it will be
+	Name    string           // common name: the label of a delegation, the last label of a command ("." or ":" or empty: the path), or a server's name
+	Command wire.Command     // PolicyAdd: a delegation; nil: a server certificate
+	Content *Content         // what follows a create or block set; nil: not signed, or nothing
+	Once    bool             // the host is to obey it once, however long it is valid; ten minutes at most
+	Hosts   []string         // of a server: DNS names and IP addresses; may be empty
+	Public  crypto.PublicKey // whose certificate it will be
 }
 
 // DefaultFor returns how long the certificate lasts unless said otherwise.
@@ -44,7 +45,7 @@ func (r Request) PEM(key crypto.Signer) ([]byte, error) {
 	if t.RawSubject, err = subject(r.Name); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrName, err)
 	}
-	if t.ExtraExtensions, err = r.content().extensions(); err != nil {
+	if t.ExtraExtensions, err = r.statement().extensions(); err != nil {
 		return nil, err
 	}
 	names, addresses, err := r.hosts()
@@ -77,11 +78,11 @@ func ParseRequest(file []byte) (*Request, error) {
 	if err := csr.CheckSignature(); err != nil {
 		return nil, fmt.Errorf("%w: it is not signed by its own key: %w", ErrRequest, err)
 	}
-	said, err := contentOf(csr.Extensions)
+	said, err := statementOf(csr.Extensions)
 	if err != nil {
 		return nil, err
 	}
-	r := &Request{Command: said.command, ImageDigest: said.digest, Public: csr.PublicKey}
+	r := &Request{Command: said.command, Content: said.content, Once: said.once, Public: csr.PublicKey}
 	switch names := commonNames(csr.Subject); {
 	case len(names) > 1:
 		return nil, fmt.Errorf("%w: it has %d common names, one is allowed", ErrName, len(names))

@@ -14,13 +14,14 @@ import (
 
 // TestRequests writes and reads requests of every kind.
 func TestRequests(t *testing.T) {
-	digest := Digest{3}
+	follows := Content{Digest{3}, 9}
 	for what, r := range map[string]Request{
 		"command":    {Name: "shop", Command: wire.UnikernelInfo{}},
 		"path":       {Name: ".", Command: wire.ConsoleListInactive{}},
 		"nameless":   {Command: wire.PolicyInfo{}},
 		"create":     {Name: "shop", Command: wire.UnikernelCreate{Config: config(), Image: []byte("ELF")}},
-		"streamed":   {Name: "shop", Command: wire.UnikernelCreate{Config: config(), Image: []byte{}}, ImageDigest: &digest},
+		"streamed":   {Name: "shop", Command: wire.UnikernelCreate{Config: config(), Image: []byte{}}, Content: &follows},
+		"set":        {Name: "disk", Command: wire.BlockSet{}, Content: &follows, Once: true},
 		"delegation": {Name: "alice", Command: wire.PolicyAdd{Policy: large}},
 		"server":     {Name: "server"},
 		"hosts":      {Name: "server", Hosts: []string{"host.example.org", "192.0.2.1", "2001:db8::1"}},

@@ -23,7 +23,7 @@ func VerifyServer(presented [][]byte, root *x509.Certificate, host string, now t
 		return err
 	}
 	for i := range c[:c.root()] {
-		said, err := c.content(i)
+		said, err := c.statement(i)
 		if err != nil {
 			return err
 		}

@@ -24,11 +24,14 @@ func (ca *CA) Sign(r Request, v Validity) (*x509.Certificate, error) {
 	if err := ca.permit(r.Command); err != nil {
 		return nil, err
 	}
+	if r.Once && v.Until.Sub(v.From) > OnceFor {
+		return nil, fmt.Errorf("%w: what is for one use is valid for %v at most", ErrRequest, OnceFor)
+	}
 	t, err := r.profile().template(v)
 	if err != nil {
 		return nil, err
 	}
-	said, err := r.content().extensions()
+	said, err := r.statement().extensions()
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +92,8 @@ func (r Request) check() error {
 	if err := r.checkName(); err != nil {
 		return fmt.Errorf("%w: %w", ErrName, err)
 	}
-	if r.ImageDigest != nil && !streams(r.Command) {
-		return fmt.Errorf("%w: the digest of an image belongs to a create whose image follows", ErrExtension)
+	if err := r.statement().check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrExtension, err)
 	}
 	if r.Command == nil {
 		_, _, err := r.hosts()
@@ -137,7 +140,9 @@ func (r Request) profile() profile {
 	return leafProfile
 }
 
-func (r Request) content() content { return content{command: r.Command, digest: r.ImageDigest} }
+func (r Request) statement() statement {
+	return statement{command: r.Command, content: r.Content, once: r.Once}
+}
 
 // hosts returns the names and the addresses of a server.
 func (r Request) hosts() (names []string, addresses [][]byte, err error) {

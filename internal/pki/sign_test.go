@@ -51,8 +51,8 @@ func TestThreeParties(t *testing.T) {
 	if n := len(web.Above()); n != 2 {
 		t.Errorf("%d certificates are above what web signs, want web and alice", n)
 	}
-	digest := Digest{7}
-	leaf := delegate(web, Request{Name: "shop", Command: wire.UnikernelCreate{Config: config()}, ImageDigest: &digest}, 3)
+	signed := Content{Digest{7}, 9}
+	leaf := delegate(web, Request{Name: "shop", Command: wire.UnikernelCreate{Config: config()}, Content: &signed}, 3)
 	chain, err := ParseCertificates(leaf)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestThreeParties(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Name != name(t, "alice:web:shop") || *a.ImageDigest != digest || len(a.Policies) != 2 {
+	if a.Name != name(t, "alice:web:shop") || *a.Content != signed || len(a.Policies) != 2 {
 		t.Errorf("%+v", a)
 	}
 	if file, err := FileName(chain[0]); err != nil || file != "shop.pem" {
@@ -113,8 +113,10 @@ func TestSignRefused(t *testing.T) {
 		"server named by a file":            {root, Request{Name: "etc/passwd"}, ErrName},
 		"server with a strange host":        {root, Request{Name: "server", Hosts: []string{"a b"}}, ErrRequest},
 		"command with a host":               {web, Request{Name: "x", Command: wire.UnikernelInfo{}, Hosts: []string{"a"}}, ErrRequest},
-		"digest beside an image":            {web, Request{Name: "x", Command: wire.UnikernelCreate{Config: config(), Image: []byte("ELF")}, ImageDigest: &Digest{}}, ErrExtension},
-		"digest of a server":                {web, Request{Name: "x", ImageDigest: &Digest{}}, ErrExtension},
+		"content beside an image":           {web, Request{Name: "x", Command: wire.UnikernelCreate{Config: config(), Image: []byte("ELF")}, Content: &Content{}}, ErrExtension},
+		"content of a server":               {web, Request{Name: "x", Content: &Content{}}, ErrExtension},
+		"one use of a server":               {web, Request{Name: "x", Once: true}, ErrExtension},
+		"one use of a delegation":           {web, Request{Name: "x", Command: wire.PolicyAdd{Policy: small}, Once: true}, ErrExtension},
 		"command that cannot be written":    {web, Request{Name: "x", Command: wire.UnikernelCreate{Config: vm.Config{Type: 9}}}, ErrExtension},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -131,6 +133,13 @@ func TestSignRefused(t *testing.T) {
 				t.Errorf("request: %v, want: %v", err, c.reason)
 			}
 		})
+	}
+	once := Request{Name: "x", Command: wire.UnikernelDestroy{}, Once: true, Public: keyOf(0).Public()}
+	if _, err := web.Sign(once, ValidFor(recordedAt, OnTheFlyFor)); err != nil {
+		t.Error(err)
+	}
+	if _, err := web.Sign(once, ValidFor(recordedAt, OnceFor)); !errors.Is(err, ErrRequest) {
+		t.Errorf("one use within a long time: %v", err)
 	}
 	good := Request{Name: "x", Command: wire.UnikernelInfo{}, Public: keyOf(0).Public()}
 	if _, err := web.Sign(good, ValidFor(recordedAt, CommandFor)); err != nil {

@@ -117,6 +117,14 @@ func blockWords(c wire.Command) string {
 	return fmt.Sprintf("do what %T says", c)
 }
 
+// contentWord says what follows a command.
+func contentWord(c wire.Command) string {
+	if _, ok := c.(wire.BlockSet); ok {
+		return "the content"
+	}
+	return "the image"
+}
+
 // PolicyWords says what a policy allows: "4 unikernels, CPUs 0, 1, 256 MB memory, no
 // block storage, bridges service".
 func PolicyWords(p vm.Policy) string {

@@ -1,6 +1,7 @@
 package revoked
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,42 +11,58 @@ import (
 	"albatross/internal/pki"
 )
 
-// fileName returns how the file of an issuer's list is named.
-func fileName(issuer pki.Digest) string { return issuer.String() + ".pem" }
-
-// take makes a set the known one and publishes the lists in it that have changed.
-// What cannot be published is refused by albatrossd alone, and not by albatross-tls
-// before; it is tried again with the next list.
-func (l *Lists) take(set *pki.CRLs, changed ...pki.Digest) {
-	l.known.Store(set)
-	todo := append(l.unpublished, changed...)
-	l.unpublished = nil
-	for _, issuer := range todo {
-		crl := set.Of(issuer)
-		path := filepath.Join(l.public, fileName(issuer))
-		if b, err := os.ReadFile(path); err == nil && string(b) == string(crl.PEM()) {
-			continue
-		}
-		if err := writeDurably(path, crl.PEM(), 0o644); err != nil {
-			l.log.Warn("cannot publish a revocation list", "issuer", crl.Issuer, "error", err)
-			l.unpublished = append(l.unpublished, issuer)
-		}
-	}
+// fileName returns how the file of a list is named that is written here: one
+// issuer may have several, and none takes the place of another.
+func fileName(crl *pki.CRL) string {
+	sum := sha256.Sum256(crl.DER())
+	return fmt.Sprintf("%s-%x.pem", crl.Key, sum[:8])
 }
 
-// removeStrangers removes published files that are not in the set, as those of
-// another root CA that this host had.
-func (l *Lists) removeStrangers() error {
-	files, err := filepath.Glob(filepath.Join(l.public, "*.pem"))
+// shelf is a directory that has each list of a set in a file of its own.
+type shelf struct {
+	dir  string
+	perm fs.FileMode
+	have map[string]bool // files of this name are what they should be
+}
+
+// put writes the lists that are missing, durably, and then removes those that were
+// written before and are not needed any more.
+func (s *shelf) put(set *pki.CRLs) error {
+	wanted := map[string]bool{}
+	for _, crl := range set.All() {
+		name := fileName(crl)
+		wanted[name] = true
+		if s.have[name] {
+			continue
+		}
+		path := filepath.Join(s.dir, name)
+		if b, err := os.ReadFile(path); err != nil || string(b) != string(crl.PEM()) {
+			if err := writeDurably(path, crl.PEM(), s.perm); err != nil {
+				return fmt.Errorf("revocation list of %s: %w", crl.Issuer, err)
+			}
+		}
+		s.have[name] = true
+	}
+	for name := range s.have {
+		if wanted[name] {
+			continue
+		}
+		if err := os.Remove(filepath.Join(s.dir, name)); err == nil || errors.Is(err, fs.ErrNotExist) {
+			delete(s.have, name) // else it is tried again: the file harms nobody
+		}
+	}
+	return nil
+}
+
+// removeStrangers removes files that put did not write, as lists of another root CA
+// that this host had.
+func (s *shelf) removeStrangers() error {
+	files, err := filepath.Glob(filepath.Join(s.dir, "*.pem"))
 	if err != nil {
 		return fmt.Errorf("revocation lists: %w", err)
 	}
-	ours := map[string]bool{}
-	for _, crl := range l.known.Load().All() {
-		ours[fileName(crl.Key)] = true
-	}
 	for _, f := range files {
-		if ours[filepath.Base(f)] {
+		if s.have[filepath.Base(f)] {
 			continue
 		}
 		if err := os.Remove(f); err != nil {

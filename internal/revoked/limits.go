@@ -7,15 +7,16 @@ import (
 	"albatross/internal/pki"
 )
 
-// Limits of what is kept. Lists of the root CA and of CAs that it signed itself are
-// bounded by MaxSize only.
+// Limits of what is kept.
 const (
-	MaxSize      = 1 << 20 // bytes of a file
+	MaxSize      = 1 << 20 // bytes of a file, and of all lists of one issuer together
+	MaxPerIssuer = 8       // lists of one issuer, of which older ones revoke what newer ones do not
 	MaxLists     = 32      // of CAs deeper below one delegation of the root CA
 	MaxListsSize = 1 << 20 // bytes of those together
 )
 
-// ErrFull tells that a delegation has too many lists below it.
+// ErrFull tells that an issuer, or a delegation with those below it, has too many
+// lists.
 var ErrFull = errors.New("this host keeps no more revocation lists for this delegation")
 
 // with returns the set with a list, or the same set if it has that list.
@@ -28,7 +29,7 @@ func with(set *pki.CRLs, crl *pki.CRL) (*pki.CRLs, error) {
 	if size := len(crl.PEM()); size > MaxSize {
 		return nil, fmt.Errorf("%w: it has %d bytes, the limit is %d", pki.ErrCRL, size, MaxSize)
 	}
-	if err := checkRoom(set, crl); err != nil {
+	if err := checkRoom(next, crl); err != nil {
 		return nil, err
 	}
 	return next, nil
@@ -40,21 +41,34 @@ func deep(crl *pki.CRL) bool {
 	return top != pki.Digest{} && top != crl.Key
 }
 
-// checkRoom refuses a list that is too much for the delegation it belongs to.
+// load is how much some lists are.
+type load struct{ lists, size int }
+
+func (l *load) add(crl *pki.CRL) {
+	l.lists++
+	l.size += len(crl.PEM())
+}
+
+// checkRoom refuses a set with a list that is too much for its issuer, or for the
+// delegation that it belongs to. A list that has all that older ones of its issuer
+// have takes their place, so there is always room for that.
 func checkRoom(set *pki.CRLs, crl *pki.CRL) error {
-	if !deep(crl) {
-		return nil
-	}
-	lists, size := 1, len(crl.PEM())
+	var same, below load
 	for _, other := range set.All() {
-		if other.Key != crl.Key && deep(other) && other.Top() == crl.Top() {
-			lists++
-			size += len(other.PEM())
+		if other.Key == crl.Key {
+			same.add(other)
+		}
+		if deep(other) && other.Top() == crl.Top() {
+			below.add(other)
 		}
 	}
-	if lists > MaxLists || size > MaxListsSize {
-		return fmt.Errorf("%w: the list of %q would be number %d of at most %d, with %d bytes together of at most %d",
-			ErrFull, crl.Issuer, lists, MaxLists, size, MaxListsSize)
+	if same.lists > MaxPerIssuer || same.size > MaxSize {
+		return fmt.Errorf("%w: older ones of %q revoke what this one leaves out, and together they would be %d of at most %d, with %d bytes of at most %d: make one that has it all",
+			ErrFull, crl.Issuer, same.lists, MaxPerIssuer, same.size, MaxSize)
+	}
+	if deep(crl) && (below.lists > MaxLists || below.size > MaxListsSize) {
+		return fmt.Errorf("%w: with the list of %q there would be %d of at most %d, with %d bytes together of at most %d",
+			ErrFull, crl.Issuer, below.lists, MaxLists, below.size, MaxListsSize)
 	}
 	return nil
 }

@@ -1,24 +1,34 @@
-// Package revoked keeps the revocation lists of a host: a file for each issuer,
-// whoever put it there.
+// Package revoked keeps the revocation lists of a host, whoever put them there.
 //
-//	DBDIR/crl/ANY.pem      by hand, or a list that came with a signed command,
-//	   │                   named by its issuer's key
-//	   │ newest of each issuer, checked up to the root CA
+//	DBDIR/crl/ANY.pem       by hand
+//	DBDIR/crl/KEY-SUM.pem   what came with a signed command or by hand, named by its
+//	   │                    issuer's key and a part of its own SHA-256
+//	   │ checked up to the root CA
 //	   ▼
-//	pki.CRLs               what daemons ask, without a restart
+//	pki.CRLs                what daemons ask, without a restart
 //	   │
 //	   ▼
-//	TMPDIR/crl/KEY.pem     for albatross-tls, which may not read DBDIR
+//	TMPDIR/crl/KEY-SUM.pem  for albatross-tls, which may not read DBDIR
 //
 // A file that is no list, or not one of an issuer below the root CA, is told in
-// the log and has no effect. A list, once known, stays in force until a newer one
-// of its issuer comes, even if its file is gone: else a deleted file would
-// restore what was revoked. That ends with the process.
+// the log and has no effect.
 //
-// Lists of the root CA and of CAs that it signed itself are always taken: their
-// number is the root's to decide. Those of deeper CAs, of which a delegate can make
-// as many as it likes, count for the delegation directly below the root that they
-// belong to, so that nobody can use up what others need. See [MaxLists].
+// What is revoked stays so, restarts included: a list is kept until newer ones of its
+// issuer have everything that it has, whatever becomes of the file that it came in.
+// Else a CA that has lost its list, and begins another one, would take back what it
+// revoked before. To undo a revocation, have the issuer sign another certificate.
+//
+// Newer lists of the root CA and of CAs that it signed itself are always taken, if
+// they leave nothing out: their number is the root's to decide. Those of deeper CAs,
+// of which a delegate can make as many as it likes, count for the delegation directly
+// below the root that they belong to, so that nobody can use up what others need. See
+// [MaxPerIssuer] and [MaxLists].
+//
+//	revoked.go  [Lists]
+//	files.go    the directories
+//	limits.go   how much is kept of whom
+//
+// The package vmmd imports it.
 package revoked
 
 import (
@@ -39,14 +49,16 @@ import (
 // Lists is the set of revocation lists of a host. Its methods may be called from
 // any goroutine.
 type Lists struct {
-	dir, public string
-	root        *x509.Certificate
-	log         *slog.Logger
-	known       atomic.Pointer[pki.CRLs]
+	dir   string
+	root  *x509.Certificate
+	log   *slog.Logger
+	known atomic.Pointer[pki.CRLs]
 
-	mu          sync.Mutex           // held while lists change
-	seen        map[string]fileState // guarded by mu; files that were read
-	unpublished []pki.Digest         // guarded by mu; issuers whose lists are to be published
+	mu      sync.Mutex           // held while lists change; guards what follows
+	seen    map[string]fileState // files that were read
+	kept    shelf                // in dir
+	public  shelf
+	problem string // what the log was told of writing them
 }
 
 // fileState tells whether a file has changed.
@@ -58,7 +70,10 @@ type fileState struct {
 // Open reads the lists in dir, which is made if it does not exist, and publishes
 // them, and no others, in the directory public.
 func Open(dir, public string, root *x509.Certificate, log *slog.Logger) (*Lists, error) {
-	l := &Lists{dir: dir, public: public, root: root, log: log, seen: map[string]fileState{}}
+	l := &Lists{
+		dir: dir, root: root, log: log, seen: map[string]fileState{},
+		kept: shelf{dir, 0o600, map[string]bool{}}, public: shelf{public, 0o644, map[string]bool{}},
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("revocation lists: %w", err)
 	}
@@ -76,7 +91,7 @@ func Open(dir, public string, root *x509.Certificate, log *slog.Logger) (*Lists,
 	if _, err := l.Refresh(); err != nil {
 		return nil, err
 	}
-	return l, l.removeStrangers()
+	return l, l.public.removeStrangers()
 }
 
 // Set returns the lists that are known now.
@@ -102,11 +117,11 @@ func (l *Lists) Add(crl *pki.CRL) (news bool, err error) {
 	if err := worthKeeping(before, crl); err != nil {
 		return false, err
 	}
-	path := filepath.Join(l.dir, fileName(crl.Key))
-	if err := writeDurably(path, file, 0o600); err != nil {
-		return false, fmt.Errorf("revocation list of %s: %w", crl.Issuer, err)
+	if err := l.kept.put(after); err != nil {
+		return false, err
 	}
-	l.take(after, crl.Key)
+	l.known.Store(after)
+	l.write(after)
 	return true, nil
 }
 
@@ -119,25 +134,41 @@ func (l *Lists) Refresh() (news bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("revocation lists: %w", err)
 	}
-	after := l.known.Load()
-	var changed []pki.Digest
+	before := l.known.Load()
+	after := before
 	for _, e := range entries {
 		if !strings.HasSuffix(e.Name(), ".pem") || !l.changed(e) {
 			continue
 		}
-		next, issuer, err := l.read(after, filepath.Join(l.dir, e.Name()))
+		next, err := l.read(after, e.Name())
 		switch {
-		case errors.Is(err, pki.ErrCRLOld): // a newer one came by another way
+		case errors.Is(err, pki.ErrCRLOld): // newer ones have all of it
 		case err != nil:
 			l.log.Warn("a file is no revocation list for this host", "file", e.Name(), "error", err)
-		case next != after:
-			after, changed = next, append(changed, issuer)
+		default:
+			after = next
 		}
 	}
-	if len(changed) > 0 {
-		l.take(after, changed...)
+	l.known.Store(after)
+	if after != before || l.problem != "" {
+		l.write(after)
 	}
-	return len(changed) > 0, nil
+	return after != before, nil
+}
+
+// write writes a set, which is in force, to both directories. What cannot be written
+// is tried again by Refresh: until then it does not outlast the process, or is
+// refused by albatrossd alone, and not by albatross-tls before.
+func (l *Lists) write(set *pki.CRLs) {
+	err := errors.Join(l.kept.put(set), l.public.put(set))
+	if err == nil {
+		l.problem = ""
+		return
+	}
+	if l.problem != err.Error() {
+		l.problem = err.Error()
+		l.log.Error("revocation lists are in force, but cannot be written", "error", err)
+	}
 }
 
 // changed reports whether a file was not read as it is now.
@@ -154,24 +185,27 @@ func (l *Lists) changed(e fs.DirEntry) bool {
 	return true
 }
 
-// read returns the set with the list in a file, and whose list that is. Whether its
-// issuer is revoked is not asked: a restart shall not forget what was in force.
-func (l *Lists) read(set *pki.CRLs, path string) (*pki.CRLs, pki.Digest, error) {
+// read returns the set with the list in a file. Whether its issuer is revoked is not
+// asked: a restart shall not forget what was in force.
+func (l *Lists) read(set *pki.CRLs, name string) (*pki.CRLs, error) {
+	path := filepath.Join(l.dir, name)
 	info, err := os.Lstat(path)
 	if err != nil {
-		return nil, pki.Digest{}, err
+		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > MaxSize {
-		return nil, pki.Digest{}, fmt.Errorf("it is no regular file of at most %d bytes", MaxSize)
+		return nil, fmt.Errorf("it is no regular file of at most %d bytes", MaxSize)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, pki.Digest{}, err
+		return nil, err
 	}
 	crl, err := pki.ParseCRLFile(b, l.root)
 	if err != nil {
-		return nil, pki.Digest{}, err
+		return nil, err
 	}
-	next, err := with(set, crl)
-	return next, crl.Key, err
+	if name == fileName(crl) {
+		l.kept.have[name] = true // to be removed once it is not needed
+	}
+	return with(set, crl)
 }

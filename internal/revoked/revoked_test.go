@@ -93,7 +93,7 @@ func TestListsAreKeptAndPublished(t *testing.T) {
 		}
 	}
 	for _, crl := range []*pki.CRL{second, theirs} {
-		path := filepath.Join(dir, "public", crl.Key.String()+".pem")
+		path := filepath.Join(dir, "public", fileName(crl))
 		b, err := os.ReadFile(path)
 		must(t, err)
 		info, err := os.Stat(path)

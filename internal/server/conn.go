@@ -1,9 +1,11 @@
 package server
 
 import (
+	"context"
 	"iter"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"albatross/internal/api"
@@ -14,7 +16,8 @@ import (
 // Conn is the connection of one client. Its methods must not be called by two
 // goroutines at once, except that one may read while another one writes.
 type Conn struct {
-	log    *slog.Logger
+	about  *slog.Logger // tells of the client
+	log    *slog.Logger // and of its request
 	opts   *Options
 	link   *link
 	peer   linux.Peer
@@ -23,7 +26,7 @@ type Conn struct {
 
 	begun   bool   // a first message came
 	hello   bool   // it was a hello: failures go out as problems
-	request string // what the hello called this request
+	request string // how this request is called
 }
 
 func newConn(log *slog.Logger, opts *Options, uc *net.UnixConn) (*Conn, error) {
@@ -32,8 +35,10 @@ func newConn(log *slog.Logger, opts *Options, uc *net.UnixConn) (*Conn, error) {
 		return nil, err
 	}
 	l := newLink(uc, opts.IdleTimeout, opts.StallTimeout)
+	log = log.With("uid", peer.UID, "pid", peer.PID)
 	return &Conn{
-		log:    log.With("uid", peer.UID, "pid", peer.PID),
+		about:  log,
+		log:    log,
 		opts:   opts,
 		link:   l,
 		peer:   peer,
@@ -46,11 +51,22 @@ func newConn(log *slog.Logger, opts *Options, uc *net.UnixConn) (*Conn, error) {
 func (c *Conn) Peer() linux.Peer { return c.peer }
 
 // Log returns the log of this connection: its records tell user and process of
-// the client, and the request that a hello named.
+// the client, and the request. Contexts that know the request say it twice.
 func (c *Conn) Log() *slog.Logger { return c.log }
 
-// Request returns what the client calls this request in its hello, or "".
+// Request returns how this request is called: what the client says in its hello,
+// or Name, or "".
 func (c *Conn) Request() string { return c.request }
+
+// Name says how this request is called from now on, whatever the client said, and
+// adds attributes to the log.
+func (c *Conn) Name(request string, attributes ...any) {
+	c.about = c.about.With(attributes...)
+	c.request, c.log = request, c.about
+	if request != "" {
+		c.log = c.about.With("request", request)
+	}
+}
 
 // Greeted reports whether the client said hello: it knows problems and verbs.
 func (c *Conn) Greeted() bool { return c.hello }
@@ -109,11 +125,30 @@ func (c *Conn) Reply(h wire.Header, p wire.Payload) error {
 // answer, and not a broken connection.
 func (c *Conn) Fail(h wire.Header, err error) error {
 	e := api.AsError(err)
-	c.log.Info("refused", "name", h.Name, "code", e.Code, "sentence", e.Sentence, "cause", err)
+	c.logFailure(h, e)
+	if e.Code == api.Internal && e.Hint == "" && c.request != "" {
+		e = &api.Error{Code: e.Code, Sentence: e.Sentence, Err: e.Err}
+		e = e.Hinted("the log of %s on its host may say more: look for request=%s", c.opts.Daemon, c.request)
+	}
 	if err := c.Reply(h, c.failure(e)); err != nil {
 		return err
 	}
 	return c.reader.Skip()
+}
+
+// logFailure logs an error, and its cause where the sentence does not say it. That
+// something is refused is what clients get for what they ask; a fault of the daemon
+// or its host is that of nobody who asks.
+func (c *Conn) logFailure(h wire.Header, e *api.Error) {
+	level, message := slog.LevelInfo, "refused"
+	if e.Code == api.Internal {
+		level, message = slog.LevelError, "failed"
+	}
+	attributes := []any{"name", h.Name, "code", e.Code, "reason", e.Sentence}
+	if e.Err != nil && !strings.Contains(e.Sentence, strings.ReplaceAll(e.Err.Error(), "\n", "; ")) {
+		attributes = append(attributes, "error", e.Err)
+	}
+	c.log.Log(context.Background(), level, message, attributes...)
 }
 
 func (c *Conn) failure(e *api.Error) wire.Payload {

@@ -27,12 +27,8 @@ func (c *Conn) private(h wire.Header, p wire.Private, first bool) error {
 	if err := json.Unmarshal(p.Body, &hello); err != nil {
 		return c.Fail(h, api.Errorf(api.Invalid, "hello: %w", err))
 	}
-	c.hello = true
-	c.request = shorten(hello.Request)
-	c.log = c.log.With("client", shorten(hello.Client), "version", shorten(hello.Version))
-	if c.request != "" {
-		c.log = c.log.With("request", c.request)
-	}
+	c.hello = !hello.Plain
+	c.Name(logged(hello.Request), "client", logged(hello.Client), "version", logged(hello.Version))
 	c.log.Debug("hello")
 	welcome, err := json.Marshal(api.Welcome{Daemon: c.opts.Daemon, Version: version.Version, Verbs: c.opts.verbs()})
 	if err != nil {
@@ -41,12 +37,15 @@ func (c *Conn) private(h wire.Header, p wire.Private, first bool) error {
 	return c.Reply(h, wire.ReplyPrivate{Body: welcome})
 }
 
-// shorten keeps what a client says from filling the log.
-func shorten(s string) string {
-	if len(s) > maxLogged {
-		s = s[:maxLogged]
-	}
-	return strings.ToValidUTF8(s, "?")
+// logged keeps what a client says from filling the log, and terminals of those who
+// read it from being told anything.
+func logged(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s[:min(len(s), maxLogged)])
 }
 
 // verbs returns all verbs that are answered.
@@ -62,6 +61,6 @@ func (o *Options) verbs() []string {
 func (o *Options) knows(verb string) bool { return slices.Contains(o.Verbs, verb) }
 
 func (o *Options) unknown(verb string) error {
-	return api.Errorf(api.Unavailable, "%s does not know the command %q", o.Daemon, shorten(verb)).
+	return api.Errorf(api.Unavailable, "%s does not know the command %q", o.Daemon, logged(verb)).
 		Hinted("it knows %s", strings.Join(o.verbs(), ", "))
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ type running struct {
 	stop context.CancelFunc
 	done chan error
 	once sync.Once
+	log  *testLog
 }
 
 // start serves until the test ends.
@@ -44,8 +46,8 @@ func start(t *testing.T, opts Options, h HandlerFunc) *running {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &running{t: t, path: path, stop: cancel, done: make(chan error, 1)}
-	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	r := &running{t: t, path: path, stop: cancel, done: make(chan error, 1), log: &testLog{t: t}}
+	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	go func() { r.done <- Serve(ctx, log, l, opts, h) }()
 	t.Cleanup(func() {
 		if err := r.end(); err != nil {
@@ -68,12 +70,25 @@ func (r *running) end() (err error) {
 	return err
 }
 
-// testWriter shows the log with the test that caused it.
-type testWriter struct{ t *testing.T }
+// logged returns what the server has logged so far.
+func (r *running) logged() string {
+	r.log.mu.Lock()
+	defer r.log.mu.Unlock()
+	return r.log.all.String()
+}
 
-func (w testWriter) Write(p []byte) (int, error) {
-	w.t.Logf("%s", p)
-	return len(p), nil
+// testLog keeps the log, and shows it with the test that caused it.
+type testLog struct {
+	t   *testing.T
+	mu  sync.Mutex
+	all strings.Builder // guarded by mu
+}
+
+func (l *testLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.t.Logf("%s", p)
+	return l.all.Write(p)
 }
 
 // client is the other end of a connection.

@@ -135,7 +135,7 @@ func (s *server) accept(ctx context.Context, l listener) error {
 			pause = firstPause
 			s.admit(ctx, uc)
 		case passing(err):
-			s.log.Warn("cannot accept a connection", "error", err, "again_in", pause)
+			s.log.Warn("cannot accept a connection", "error", err, "pause", pause)
 			sleep(ctx, pause)
 			pause = min(2*pause, lastPause)
 		default:

@@ -15,6 +15,7 @@ var migrations = []func(*bbolt.Tx) error{
 	func(tx *bbolt.Tx) error { return makeBuckets(tx, bucketUnikernels, bucketPolicies) },
 	func(tx *bbolt.Tx) error { return makeBuckets(tx, bucketEnds) },
 	func(tx *bbolt.Tx) error { return makeBuckets(tx, bucketPins) },
+	func(tx *bbolt.Tx) error { return makeBuckets(tx, bucketAfar) },
 }
 
 // prepare brings a store to the current schema in one commit, whatever it was.

@@ -16,10 +16,11 @@ type Contents struct {
 	Policies   map[vm.Path]vm.Policy
 	Ends       map[vm.Name]End
 	Pins       map[vm.Path]bool
+	Afar       map[vm.Path]bool // policies that were set from afar
 }
 
 func emptyContents() Contents {
-	return Contents{Policies: map[vm.Path]vm.Policy{}, Ends: map[vm.Name]End{}, Pins: map[vm.Path]bool{}}
+	return Contents{Policies: map[vm.Path]vm.Policy{}, Ends: map[vm.Name]End{}, Pins: map[vm.Path]bool{}, Afar: map[vm.Path]bool{}}
 }
 
 // Scan reads all that can be read, and says of each record that cannot why.
@@ -32,7 +33,8 @@ func (s *Store) Scan() (c Contents, broken []error, err error) {
 		{bucketUnikernels, c.readUnikernel},
 		{bucketPolicies, c.readPolicy},
 		{bucketEnds, c.readEnd},
-		{bucketPins, c.readPin},
+		{bucketPins, readMark(c.Pins)},
+		{bucketAfar, readMark(c.Afar)},
 	} {
 		bad, err := s.each(b.bucket, b.read)
 		if err != nil {
@@ -77,12 +79,15 @@ func (c *Contents) readEnd(n vm.Name, value []byte) error {
 	return nil
 }
 
-func (c *Contents) readPin(n vm.Name, _ []byte) error {
-	if !n.IsPath() {
-		return errors.New("its name is not that of a path")
+// readMark returns a function that reads what is recorded by its mere key, a path.
+func readMark(marks map[vm.Path]bool) func(vm.Name, []byte) error {
+	return func(n vm.Name, _ []byte) error {
+		if !n.IsPath() {
+			return errors.New("its name is not that of a path")
+		}
+		marks[n.Path()] = true
+		return nil
 	}
-	c.Pins[n.Path()] = true
-	return nil
 }
 
 // Unikernels returns the records of all unikernels in the order of their wire
@@ -105,8 +110,15 @@ func (s *Store) Policies() (map[vm.Path]vm.Policy, error) {
 // Pins returns the paths whose policies are pinned.
 func (s *Store) Pins() (map[vm.Path]bool, error) {
 	c := emptyContents()
-	err := s.all(bucketPins, c.readPin)
+	err := s.all(bucketPins, readMark(c.Pins))
 	return c.Pins, err
+}
+
+// Afar returns the paths whose policies were set from afar.
+func (s *Store) Afar() (map[vm.Path]bool, error) {
+	c := emptyContents()
+	err := s.all(bucketAfar, readMark(c.Afar))
+	return c.Afar, err
 }
 
 // Ends returns all ends by the names of their unikernels. One that cannot be

@@ -2,7 +2,7 @@
 // policy, and how each unikernel ended last. It is one bbolt file,
 //
 //	meta
-//	  schema      "3"
+//	  schema      "4"
 //	  imported    SHA-256 in hex of the Albatross state file all this began with, if any
 //	unikernels
 //	  a:b:www     JSON of Unikernel, by wire name
@@ -10,6 +10,8 @@
 //	  a:b:        JSON of vm.Policy, by the wire form of its path
 //	pins
 //	  a:b:        nothing; the policy of that path is not replaced by one from afar
+//	afar
+//	  a:b:        nothing; the policy of that path was set from afar
 //	ends
 //	  a:b:www     JSON of End, by wire name; also of some unikernels that are gone
 //
@@ -40,6 +42,7 @@ var (
 	bucketPolicies   = []byte("policies")
 	bucketEnds       = []byte("ends")
 	bucketPins       = []byte("pins")
+	bucketAfar       = []byte("afar")
 	keySchema        = []byte("schema")
 	keyImported      = []byte("imported")
 )
@@ -168,24 +171,48 @@ func (s *Store) Close() error {
 // Put writes the record of a unikernel, replacing that of the same name.
 func (s *Store) Put(u Unikernel) error { return s.put(bucketUnikernels, u.Name.Wire(), u) }
 
-// PutPolicy writes the policy of a path, replacing the one it has, and pins it if
-// wanted.
-func (s *Store) PutPolicy(p vm.Path, v vm.Policy, pin bool) error {
+// PolicyChange is a policy that is set, with what goes with it.
+type PolicyChange struct {
+	Path   vm.Path
+	Policy vm.Policy
+	Pin    bool      // pin it; else it stays as it is
+	Afar   bool      // it is set from afar
+	Drop   []vm.Path // policies that are removed to make room
+}
+
+// PutPolicy writes a policy, replacing the one that its path has, and removes those to
+// be dropped.
+func (s *Store) PutPolicy(c PolicyChange) error {
 	return s.change(func(tx *bbolt.Tx) error {
-		if err := putJSON(tx, bucketPolicies, p.Wire(), v); err != nil || !pin {
-			return err
+		for _, p := range c.Drop {
+			if err := deletePolicy(tx, p); err != nil {
+				return err
+			}
 		}
-		return tx.Bucket(bucketPins).Put([]byte(p.Wire()), []byte{})
+		key := []byte(c.Path.Wire())
+		err := putJSON(tx, bucketPolicies, c.Path.Wire(), c.Policy)
+		if c.Pin {
+			err = errors.Join(err, tx.Bucket(bucketPins).Put(key, []byte{}))
+		}
+		if c.Afar {
+			return errors.Join(err, tx.Bucket(bucketAfar).Put(key, []byte{}))
+		}
+		return errors.Join(err, tx.Bucket(bucketAfar).Delete(key))
 	})
 }
 
-// DeletePolicy removes the policy of a path and its pin; it is no error if there
-// is none.
+// DeletePolicy removes the policy of a path and what is recorded with it; it is no
+// error if there is none.
 func (s *Store) DeletePolicy(p vm.Path) error {
-	return s.change(func(tx *bbolt.Tx) error {
-		key := []byte(p.Wire())
-		return errors.Join(tx.Bucket(bucketPolicies).Delete(key), tx.Bucket(bucketPins).Delete(key))
-	})
+	return s.change(func(tx *bbolt.Tx) error { return deletePolicy(tx, p) })
+}
+
+func deletePolicy(tx *bbolt.Tx, p vm.Path) error {
+	var errs []error
+	for _, bucket := range [][]byte{bucketPolicies, bucketPins, bucketAfar} {
+		errs = append(errs, tx.Bucket(bucket).Delete([]byte(p.Wire())))
+	}
+	return errors.Join(errs...)
 }
 
 // PutPin records that the policy of a path is not replaced by one from afar.

@@ -3,7 +3,9 @@ package store
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -66,8 +68,8 @@ func TestRecordsSurvive(t *testing.T) {
 	must(t, s.Delete(name(t, ":never"), nil))
 	block := 7
 	p := vm.Policy{Unikernels: 3, CPUs: vm.MakeSet(1), Memory: 100, Block: &block, Bridges: vm.MakeSet("a", "b")}
-	must(t, s.PutPolicy(name(t, "a:").Path(), p, false))
-	must(t, s.PutPolicy(name(t, ":").Path(), p, false))
+	must(t, s.PutPolicy(PolicyChange{Path: name(t, "a:").Path(), Policy: p}))
+	must(t, s.PutPolicy(PolicyChange{Path: name(t, ":").Path(), Policy: p}))
 	must(t, s.DeletePolicy(name(t, ":").Path()))
 	must(t, s.Close())
 
@@ -83,6 +85,43 @@ func TestRecordsSurvive(t *testing.T) {
 	if d := cmp.Diff(map[vm.Path]vm.Policy{name(t, "a:").Path(): p}, policies, opts); d != "" {
 		t.Error(d)
 	}
+}
+
+// TestPolicyMarks sets policies in each way, and drops some on the way.
+func TestPolicyMarks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s := open(t, path)
+	p := vm.Policy{Unikernels: 3, CPUs: vm.MakeSet(1), Memory: 100}
+	a, b, c, d := name(t, "a:").Path(), name(t, "b:").Path(), name(t, "c:").Path(), name(t, "d:").Path()
+	must(t, s.PutPolicy(PolicyChange{Path: a, Policy: p, Pin: true}))
+	must(t, s.PutPolicy(PolicyChange{Path: a, Policy: p})) // it stays pinned
+	must(t, s.PutPolicy(PolicyChange{Path: b, Policy: p, Afar: true}))
+	must(t, s.PutPolicy(PolicyChange{Path: c, Policy: p, Afar: true}))
+	must(t, s.PutPolicy(PolicyChange{Path: c, Policy: p})) // somebody here did so too
+	must(t, s.PutPolicy(PolicyChange{Path: d, Policy: p, Pin: true, Afar: true, Drop: []vm.Path{b}}))
+	check := func(policies, pins, afar []vm.Path) {
+		t.Helper()
+		must(t, s.Close())
+		s = open(t, path)
+		all, err := s.Policies()
+		must(t, err)
+		pinned, err := s.Pins()
+		must(t, err)
+		fromAfar, err := s.Afar()
+		must(t, err)
+		for _, of := range []struct{ have, want []vm.Path }{
+			{slices.Collect(maps.Keys(all)), policies}, {slices.Collect(maps.Keys(pinned)), pins}, {slices.Collect(maps.Keys(fromAfar)), afar},
+		} {
+			slices.SortFunc(of.have, func(a, b vm.Path) int { return strings.Compare(a.Wire(), b.Wire()) })
+			if !slices.Equal(of.have, of.want) {
+				t.Errorf("%v, want %v", of.have, of.want)
+			}
+		}
+	}
+	check([]vm.Path{a, c, d}, []vm.Path{a, d}, []vm.Path{d})
+	must(t, s.DeletePolicy(d))
+	check([]vm.Path{a, c}, []vm.Path{a}, nil)
+	must(t, s.Close())
 }
 
 func TestSecondOpenRefuses(t *testing.T) {

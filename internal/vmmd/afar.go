@@ -35,6 +35,7 @@ type afar struct {
 	news    chan struct{} // has an element if a revocation list came
 
 	connections metrics.Connections // of the endpoint, one for each client
+	turnedAway  turnedAway          // by the endpoint, as it says
 }
 
 // Times of afar.
@@ -121,6 +122,7 @@ func (a *afar) serve(ctx context.Context, h *RemoteHandler) error {
 		},
 		func(ctx context.Context) error { a.watchLists(ctx); return nil },
 		func(ctx context.Context) error { h.watchRevoked(ctx); return nil },
+		func(ctx context.Context) error { h.summarize(ctx); return nil },
 	)
 }
 

@@ -59,24 +59,31 @@ func (x *exchange) removeBlock(n vm.Name) (wire.Payload, error) {
 }
 
 // setBlock takes the raw frames that follow the command, up to the empty one,
-// while they arrive. A refusal goes out at once.
+// while they arrive, if they are not staged already. A refusal goes out at once.
 func (x *exchange) setBlock(n vm.Name, compressed bool) (wire.Payload, error) {
-	return x.setBlockFrom(n, x.conn.Reader().Chunks(), compressed)
-}
-
-func (x *exchange) setBlockFrom(n vm.Name, content io.Reader, compressed bool) (wire.Payload, error) {
-	if err := x.host.SetBlock(x.ctx, n, content, compressed); err != nil {
-		return nil, err
+	if x.content != nil {
+		return setBlock(x.host.SetStagedBlock(x.ctx, n, x.content))
 	}
-	return wire.ReplyText{Text: "set block device"}, nil
+	return setBlock(x.host.SetBlock(x.ctx, n, x.conn.Reader().Chunks(), compressed))
 }
 
 // setBlockOld takes the content that came in the command.
 func (x *exchange) setBlockOld(n vm.Name, compressed bool) (wire.Payload, error) {
-	if x.data == nil {
-		return nil, api.Errorf(api.Invalid, "the command has no data")
+	switch {
+	case x.content != nil:
+		return setBlock(x.host.SetStagedBlock(x.ctx, n, x.content))
+	case x.data != nil:
+		return setBlock(x.host.SetBlock(x.ctx, n, x.data, compressed))
 	}
-	return x.setBlockFrom(n, x.data, compressed)
+	return nil, api.Errorf(api.Invalid, "the command has no data")
+}
+
+// setBlock is Albatross's answer to both.
+func setBlock(err error) (wire.Payload, error) {
+	if err != nil {
+		return nil, err
+	}
+	return wire.ReplyText{Text: "set block device"}, nil
 }
 
 // holdData keeps block data that comes inside a command in a file without a name,

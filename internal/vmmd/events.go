@@ -16,13 +16,13 @@ func (x *exchange) events(h wire.Header, body []byte) error {
 	if err := json.Unmarshal(body, &asked); len(body) > 0 && err != nil {
 		return api.Errorf(api.Invalid, "events: %w", err)
 	}
-	if asked.Count < 0 {
-		return api.Errorf(api.Invalid, "events: a count of %d is less than none", asked.Count)
+	if asked.Count < 0 || asked.After < 0 {
+		return api.Errorf(api.Invalid, "events: a count of %d or a number of %d is less than none", asked.Count, asked.After)
 	}
 	if err := x.conn.Reply(h, wire.ReplyPrivate{Body: []byte("{}")}); err != nil {
 		return &brokenError{err}
 	}
-	wanted := events.Wanted{Name: h.Name, Count: asked.Count}
+	wanted := events.Wanted{Name: h.Name, After: asked.After, Count: asked.Count}
 	if asked.Since != nil {
 		// The zero time says that none is wanted.
 		wanted.Since = later(*asked.Since, time.Unix(0, 0))

@@ -8,5 +8,6 @@ func (h *Handler) metrics(m *api.Metrics) {
 	m.Host, m.Others = &told, others
 	if h.far != nil {
 		m.Connections[api.ConnTLS] = h.far.connections.Read()
+		m.Endpoint = h.far.turnedAway.Read()
 	}
 }

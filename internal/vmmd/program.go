@@ -43,7 +43,7 @@ func (p *Program) Flags(fs *flag.FlagSet) {
 	fs.StringVar(&p.remoteCA, "remote-ca", "", "file of the CA certificate that clients far away are signed by; they come through albatross-tls (default: nobody is served from afar)")
 	fs.StringVar(&p.remoteGroup, "remote-group", "", "group that may connect to util/remote.sock: that of albatross-tls (default: the daemon's own)")
 	fs.BoolVar(&p.destroyRevoked, "destroy-revoked", false, "destroy unikernels that were created by a certificate which is revoked")
-	fs.BoolVar(&p.unsigned, "remote-unsigned-images", false, "take images from afar that no certificate names, if they do not come in one")
+	fs.BoolVar(&p.unsigned, "remote-unsigned-images", false, "take images and content of block devices from afar that no certificate names, if they do not come in one: Albatross 2.7's set-block")
 	fs.BoolVar(&p.checkOnly, "check", false, "say what is wrong in --dbdir, which no albatrossd may use, and exit")
 	fs.StringVar(&p.pages, "check-pages", "", "what --check runs for a file of records, which may kill it")
 }
@@ -109,7 +109,7 @@ func (p *Program) serve(ctx context.Context, log *slog.Logger, l *net.UnixListen
 func (p *Program) remoteHandler(h *host.Host, far *afar, cfg host.Config) *RemoteHandler {
 	return &RemoteHandler{
 		Host: h, Root: far.root, Revoked: far.lists, Audit: far.audit, Console: cfg.Tmp.Console(), Stats: cfg.Tmp.Stats(),
-		MaxImage: cfg.MaxImage, Unsigned: p.unsigned, News: far.told,
+		MaxImage: cfg.MaxImage, Unsigned: p.unsigned, News: far.told, Endpoint: &far.turnedAway,
 	}
 }
 
@@ -150,7 +150,7 @@ func onPowerFail(ctx context.Context, h *host.Host, log *slog.Logger) (serving c
 		case <-signals:
 			failed = true
 			if _, err := h.Shutdown(serving); err != nil {
-				log.Error("shutting down", "error", err)
+				log.Error("cannot stop all unikernels", "error", err)
 			}
 			cancel()
 		}

@@ -1,7 +1,6 @@
 package vmmd
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -15,13 +14,14 @@ import (
 	"albatross/internal/behalf"
 	"albatross/internal/host"
 	"albatross/internal/pki"
+	"albatross/internal/request"
 	"albatross/internal/revoked"
 	"albatross/internal/server"
 	"albatross/internal/wire"
 )
 
 // RemoteVerbs are the private commands that [RemoteHandler] answers.
-var RemoteVerbs = []string{behalf.Verb}
+var RemoteVerbs = []string{behalf.Verb, behalf.VerbCounts}
 
 // RemoteHandler does what clients far away have signed certificates for. The
 // endpoint that hands them over is not believed anything: the chain is verified
@@ -40,17 +40,22 @@ type RemoteHandler struct {
 	Console, Stats string // sockets of the other daemons
 	MaxImage       int64  // bytes of an image as it arrives, before unpacking
 
-	// Unsigned allows images that no certificate names: whoever has taken over
-	// the endpoint can then put another image in the place of one that streams.
+	// Unsigned allows images and content of block devices that no certificate
+	// names: whoever has taken over the endpoint can then put something else in the
+	// place of what streams.
 	Unsigned bool
 
 	// News is called when a revocation list has brought some.
 	News func()
+	// Endpoint gets what albatross-tls counts; nil: nobody does.
+	Endpoint *turnedAway
 
-	large     slots
-	strangers strangers
-	paces     paces
-	visits    visits
+	large    slots
+	refusals refusals
+	paces    paces
+	visits   visits
+	streams  streams
+	used     used
 }
 
 // visit is the command of one client.
@@ -58,8 +63,12 @@ type visit struct {
 	*exchange
 	h         *RemoteHandler
 	authority *pki.Authority
+	refused   origin // without an authority: to whom that is counted
 	record    api.AuditRecord
 	release   func() // gives back what the memory of the chain was counted against
+
+	arrival *host.Arrival // of what comes with the command; nil: nothing, or not yet
+	leave   func()        // gives back the stream that it comes by; nil: likewise
 }
 
 // Handle takes over one client and obeys its command.
@@ -69,6 +78,8 @@ func (h *RemoteHandler) Handle(ctx context.Context, c *server.Conn) (err error) 
 		return err
 	}
 	defer release()
+	c.Name(request.OfLeaf(client.Chain[0]), "peer", client.Peer)
+	ctx = request.With(ctx, c.Request())
 	v := &visit{
 		exchange: &exchange{ctx: ctx, host: h.Host, conn: c}, h: h, release: release,
 		record: api.AuditRecord{Peer: client.Peer, Chain: audit.Links(client.Chain), Request: c.Request()},
@@ -76,6 +87,7 @@ func (h *RemoteHandler) Handle(ctx context.Context, c *server.Conn) (err error) 
 	defer func() { err = errors.Join(err, v.close()) }()
 	v.authority, err = pki.Verify(client.Chain, h.Root, time.Now(), h.Revoked.Set())
 	if err != nil {
+		v.refused = originOf(client.Chain, h.Root)
 		return v.answer(nil, api.Errorf(api.Denied, "%w", err))
 	}
 	a := v.authority
@@ -89,6 +101,9 @@ func (h *RemoteHandler) Handle(ctx context.Context, c *server.Conn) (err error) 
 	key, limited := top(a)
 	if err := h.paces.wait(v.ctx, key, limited); err != nil {
 		return err
+	}
+	if err := h.used.use(a, time.Now()); err != nil {
+		return v.answer(nil, err)
 	}
 	// What is not in the log is not done: whoever fills the disk hides nothing.
 	if err := v.log(firstOutcome(a.Command), ""); err != nil {
@@ -140,6 +155,9 @@ func (h *RemoteHandler) receive(ctx context.Context, c *server.Conn) (_ *behalf.
 	if !ok {
 		return nil, nil, fmt.Errorf("%w: commands without a certificate belong on vmmd.sock", server.ErrUnexpected)
 	}
+	if p.Verb == behalf.VerbCounts && h.Endpoint != nil {
+		return nil, nil, h.Endpoint.obey(c, m.Header, p.Body)
+	}
 	client, err := behalf.Announced(p)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", server.ErrUnexpected, err)
@@ -183,13 +201,14 @@ func (v *visit) header() wire.Header {
 	return wire.Header{Name: v.authority.Name}
 }
 
-// serve applies the policies of the chain, and then obeys the command.
+// serve applies the policies of the chain, takes what comes with the command, and then
+// obeys it.
 func (v *visit) serve() (wire.Payload, error) {
-	for _, p := range v.authority.Policies {
-		if _, err := v.host.SetPolicy(v.ctx, p.Path, p.Policy, host.Afar); err != nil {
-			return nil, err
-		}
+	release, err := v.host.Delegate(v.ctx, v.authority.Policies)
+	if err != nil {
+		return nil, err
 	}
+	defer release()
 	m := wire.Message{Header: v.header(), Payload: v.authority.Command}
 	switch c := v.authority.Command.(type) {
 	case wire.ConsoleSubscribe, wire.ConsoleListInactive:
@@ -198,68 +217,14 @@ func (v *visit) serve() (wire.Payload, error) {
 		return nil, v.relay(m, v.h.Stats)
 	case wire.Private:
 		return v.revoke(c)
-	case wire.UnikernelCreate:
-		if err := v.takeImage(c); err != nil {
-			return nil, err
-		}
-		c.Image = nil
-		m.Payload = c
-		v.taken(c)
-	case wire.BlockAddOld:
-		if len(c.Data) > 0 {
-			if err := v.holdData(bytes.NewReader(c.Data)); err != nil {
-				return nil, err
-			}
-		}
-		c.Data = nil
-		v.taken(c)
-	case wire.BlockSetOld:
-		if err := v.holdData(bytes.NewReader(c.Data)); err != nil {
-			return nil, err
-		}
-		c.Data = nil
-		v.taken(c)
+	}
+	if m.Payload, err = v.load(v.authority.Command); err != nil {
+		return nil, err
 	}
 	if _, gone := v.h.Revoked.Set().Revoked(v.chain); gone {
 		return nil, api.Errorf(api.Denied, "%w", errRevoked)
 	}
 	return v.obey(m)
-}
-
-// taken drops the content that came inside the leaf, once it is in a file.
-func (v *visit) taken(c wire.Command) {
-	v.authority.Command = c
-	v.release()
-}
-
-// takeImage stages the image of a create: the one in the leaf, or the one that
-// follows as raw frames, which the leaf then names.
-func (v *visit) takeImage(c wire.UnikernelCreate) (err error) {
-	a := v.authority
-	if len(c.Image) > 0 {
-		v.staged, err = v.host.Stage(v.ctx, bytes.NewReader(c.Image), int64(len(c.Image)), c.Config.Compressed)
-		v.noteImage()
-		return err
-	}
-	if a.ImageDigest == nil && !v.h.Unsigned {
-		return api.Errorf(api.Denied, "the certificate does not say which image it is for").
-			Hinted("use albatross --remote, or have albatrossd started with --remote-unsigned-images")
-	}
-	content := io.LimitReader(v.conn.Reader().Chunks(), v.h.MaxImage+1)
-	if v.staged, err = v.host.Stage(v.ctx, content, 0, c.Config.Compressed); err != nil {
-		return err
-	}
-	v.noteImage()
-	if want := a.ImageDigest; want != nil && v.staged.Digest() != [32]byte(*want) {
-		return api.Errorf(api.Denied, "the image that came is not the one that the certificate is for: it has the SHA-256 %v, not %v", v.staged.Digest(), want)
-	}
-	return nil
-}
-
-func (v *visit) noteImage() {
-	if v.staged != nil {
-		v.record.Image = v.staged.Digest().String()
-	}
 }
 
 // relay has another daemon of this host answer, until that or the client ends it.
@@ -273,7 +238,7 @@ func (v *visit) relay(m wire.Message, socket string) error {
 	defer stop()
 	defer context.AfterFunc(watched, func() { _ = conn.Close() })()
 	defer func() { _ = conn.Close() }() // whatever was to be read was
-	err = wire.NewWriter(conn).WriteMessage(m)
+	err = passOn(conn, m, v.conn.Request())
 	if err == nil {
 		_, err = io.Copy(v.conn, conn)
 	}
@@ -355,7 +320,7 @@ func saidWhole(e *api.Error) *api.Error {
 func (v *visit) log(outcome, text string) error {
 	r := v.record
 	if v.authority == nil {
-		note, ok := v.h.strangers.may(time.Now())
+		note, ok := v.h.refusals.may(v.refused, time.Now())
 		if !ok {
 			return nil
 		}

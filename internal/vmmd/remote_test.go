@@ -20,6 +20,7 @@ import (
 	"albatross/internal/audit"
 	"albatross/internal/behalf"
 	"albatross/internal/pki"
+	"albatross/internal/request"
 	"albatross/internal/testutil"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
@@ -29,11 +30,15 @@ import (
 // stands for the endpoint is the test.
 type farRig struct {
 	*rig
-	ca  *pki.CA
-	far *afar
+	ca     *pki.CA
+	far    *afar
+	remote *RemoteHandler
 }
 
-func startFar(t *testing.T) *farRig {
+func startFar(t *testing.T) *farRig { return startFarWith(t, func(*RemoteHandler) {}) }
+
+// startFarWith calls prepare before there are clients.
+func startFarWith(t *testing.T, prepare func(*RemoteHandler)) *farRig {
 	t.Helper()
 	d := &farRig{}
 	var err error
@@ -50,7 +55,9 @@ func startFar(t *testing.T) *farRig {
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- d.far.serve(ctx, p.remoteHandler(d.host, d.far, d.cfg)) }()
+	d.remote = p.remoteHandler(d.host, d.far, d.cfg)
+	prepare(d.remote)
+	go func() { served <- d.far.serve(ctx, d.remote) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := errors.Join(<-served, d.far.close()); err != nil {
@@ -113,6 +120,18 @@ func (d *farRig) command(ca *pki.CA, name string, c wire.Command) wire.Payload {
 	return far.receive()
 }
 
+// contentOf is what is signed of content that follows.
+func contentOf(b []byte) *pki.Content {
+	return &pki.Content{Digest: sha256.Sum256(b), Size: int64(len(b))}
+}
+
+// stream sends what follows a command. The daemon may refuse it before it has come.
+func (c *client) stream(b []byte) {
+	w := c.out.Chunks()
+	_, _ = w.Write(b)
+	_ = w.Close()
+}
+
 func wantFailure(t *testing.T, p wire.Payload, words string) {
 	t.Helper()
 	if f, ok := p.(wire.Failure); !ok || !strings.Contains(f.Text, words) {
@@ -141,16 +160,12 @@ func TestFromAfar(t *testing.T) {
 	d := startFar(t)
 	alice := delegate(t, d.ca, "alice", share(2))
 	ticker := guestImage(t, "ticker")
-	sum := sha256.Sum256(ticker)
-	digest := pki.Digest(sum)
 
 	// The image in the leaf, as Albatross's client has it.
 	wantText(t, d.command(alice, "inside", wire.UnikernelCreate{Config: config(), Image: ticker}), "created unikernel")
 	// The image streams behind; the leaf says which.
-	far := d.present(chain(t, alice, pki.Request{Name: "streamed", Command: wire.UnikernelCreate{Config: config()}, ImageDigest: &digest}))
-	stream := far.out.Chunks()
-	_, err := stream.Write(ticker)
-	must(t, errors.Join(err, stream.Close()))
+	far := d.present(chain(t, alice, pki.Request{Name: "streamed", Command: wire.UnikernelCreate{Config: config()}, Content: contentOf(ticker)}))
+	far.stream(ticker)
 	wantText(t, far.receive(), "created unikernel")
 	// Policies of the chain were applied, and hold.
 	wantFailure(t, d.command(alice, "third", wire.UnikernelCreate{Config: config(), Image: ticker}), "policy alice allows 2 unikernels")
@@ -164,17 +179,15 @@ func TestFromAfar(t *testing.T) {
 		t.Errorf("another image came back")
 	}
 	wantText(t, d.command(alice, "disk", wire.BlockAdd{Size: 1}), "added block device")
-	set := d.present(chain(t, alice, pki.Request{Name: "disk", Command: wire.BlockSet{}}))
-	stream = set.out.Chunks()
-	_, err = io.WriteString(stream, "content")
-	must(t, errors.Join(err, stream.Close()))
+	set := d.present(chain(t, alice, pki.Request{Name: "disk", Command: wire.BlockSet{}, Content: contentOf([]byte("content"))}))
+	set.stream([]byte("content"))
 	wantText(t, set.receive(), "set block device")
 	dump := d.present(chain(t, alice, pki.Request{Name: "disk", Command: wire.BlockDump{}}))
 	dump.receive()
 	if data, ok := dump.receive().(wire.BlockData); !ok || !bytes.HasPrefix(data.Data, []byte("content")) {
 		t.Errorf("the block device has %.20q", data.Data)
 	}
-	for err = nil; err == nil; _, err = dump.in.Next() { // to its end, or it stays in use
+	for err := error(nil); err == nil; _, err = dump.in.Next() { // to its end, or it stays in use
 	}
 	wantText(t, d.command(alice, "disk", wire.BlockRemove{}), "removed block")
 	wantText(t, d.command(alice, "inside", wire.UnikernelDestroy{}), "destroyed unikernel")
@@ -197,22 +210,6 @@ func TestFromAfar(t *testing.T) {
 	report, err := d.far.audit.Verify(t.Context(), nil)
 	if err != nil || len(report.Faults) > 0 {
 		t.Errorf("the audit log is broken: %+v, %v", report, err)
-	}
-}
-
-func TestImageThatNobodySigned(t *testing.T) {
-	d := startFar(t)
-	ticker := guestImage(t, "ticker")
-	signed := pki.Digest(sha256.Sum256(guestImage(t, "hello")))
-	for words, digest := range map[string]*pki.Digest{"does not say which image": nil, "not the one": &signed} {
-		far := d.present(chain(t, d.ca, pki.Request{Name: "x", Command: wire.UnikernelCreate{Config: config()}, ImageDigest: digest}))
-		stream := far.out.Chunks()
-		_, _ = stream.Write(ticker)
-		_ = stream.Close()
-		wantFailure(t, far.receive(), words)
-	}
-	if s := d.host.State(vm.Name{}); len(s.Unikernels) > 0 {
-		t.Errorf("it runs: %+v", s)
 	}
 }
 
@@ -441,6 +438,7 @@ func TestStreamsOfOtherDaemons(t *testing.T) {
 		l, err := net.Listen("unix", socket)
 		must(t, err)
 		got := make(chan wire.Message, 1)
+		called := make(chan string, 1)
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
@@ -450,16 +448,21 @@ func TestStreamsOfOtherDaemons(t *testing.T) {
 			}
 			defer conn.Close()
 			in, out := wire.NewReader(conn), wire.NewWriter(conn)
-			m, err := in.Next()
+			hello, m, err := welcome(in, out)
 			if err != nil {
 				return
 			}
+			called <- hello.Request
 			got <- m
 			_ = out.WriteMessage(wire.Message{Header: m.Header, Payload: wire.ReplyText{Text: "subscribed"}})
 			_, _ = in.Next() // until the client goes
 		}()
-		far := d.present(chain(t, alice, pki.Request{Name: "www", Command: command}))
+		c := chain(t, alice, pki.Request{Name: "www", Command: command})
+		far := d.present(c)
 		wantText(t, far.receive(), "subscribed")
+		if id := <-called; id != request.OfLeaf(c[0]) {
+			t.Errorf("the request is called %q", id)
+		}
 		if m := <-got; m.Name.Wire() != "alice:www" {
 			t.Errorf("%T is about %s", command, m.Name)
 		}
@@ -515,12 +518,11 @@ func TestRevokedWhileItStreams(t *testing.T) {
 	alice := delegate(t, d.ca, "alice", share(2))
 	wantText(t, d.ask("alice:disk", wire.BlockAdd{Size: 1}), "added block device")
 	ticker := guestImage(t, "ticker")
-	digest := pki.Digest(sha256.Sum256(ticker))
-	create := d.present(chain(t, alice, pki.Request{Name: "x", Command: wire.UnikernelCreate{Config: config()}, ImageDigest: &digest}))
+	create := d.present(chain(t, alice, pki.Request{Name: "x", Command: wire.UnikernelCreate{Config: config()}, Content: contentOf(ticker)}))
 	image := create.out.Chunks()
 	_, err := image.Write(ticker[:len(ticker)/2])
 	must(t, err)
-	set := d.present(chain(t, alice, pki.Request{Name: "disk", Command: wire.BlockSet{}}))
+	set := d.present(chain(t, alice, pki.Request{Name: "disk", Command: wire.BlockSet{}, Content: contentOf([]byte("half of it and the rest"))}))
 	content := set.out.Chunks()
 	_, err = io.WriteString(content, "half of it")
 	must(t, err)
@@ -557,7 +559,7 @@ func TestRevokedWhileItWatches(t *testing.T) {
 		}
 		defer conn.Close()
 		in, out := wire.NewReader(conn), wire.NewWriter(conn)
-		if m, err := in.Next(); err == nil {
+		if _, m, err := welcome(in, out); err == nil {
 			_ = out.WriteMessage(wire.Message{Header: m.Header, Payload: wire.ReplyText{Text: "subscribed"}})
 		}
 		_, _ = in.Next()

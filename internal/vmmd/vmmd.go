@@ -13,6 +13,7 @@ import (
 
 	"albatross/internal/api"
 	"albatross/internal/audit"
+	"albatross/internal/block"
 	"albatross/internal/host"
 	"albatross/internal/image"
 	"albatross/internal/lifecycle"
@@ -41,15 +42,16 @@ type Handler struct {
 
 // exchange is one command under way.
 type exchange struct {
-	ctx    context.Context
-	host   *host.Host
-	conn   *server.Conn
-	staged *image.Staged // the image that came with the command
-	far    *afar         // nil: nobody is served from afar
-	trail  *audit.Log    // likewise
-	data   *os.File      // the block data that came with it, in a file without a name
-	chain  []pki.Link    // of the certificates that the command came with; none: somebody on this host
-	more   bool          // another command may follow
+	ctx     context.Context
+	host    *host.Host
+	conn    *server.Conn
+	staged  *image.Staged // the image that came with the command
+	far     *afar         // nil: nobody is served from afar
+	trail   *audit.Log    // likewise
+	data    *os.File      // the block data that came with it, in a file without a name
+	content *block.Staged // the content for a block device that came with it
+	chain   []pki.Link    // of the certificates that the command came with; none: somebody on this host
+	more    bool          // another command may follow
 }
 
 // close drops what came with the command and was not used.
@@ -60,6 +62,9 @@ func (x *exchange) close() error {
 	}
 	if x.data != nil {
 		errs = append(errs, x.data.Close())
+	}
+	if x.content != nil {
+		errs = append(errs, x.content.Discard())
 	}
 	return errors.Join(errs...)
 }

@@ -84,7 +84,7 @@ func (f *fleet) in(b *testing.B) (out func()) {
 // start starts a daemon and does not wait for it.
 func (f *fleet) start(daemon string) {
 	f.t.Helper()
-	cmd := exec.Command(filepath.Join(os.Getenv(binEnv), daemon), "--log=debug", "--tmpdir="+filepath.Join(f.dir, "run"))
+	cmd := exec.Command(filepath.Join(os.Getenv(binEnv), daemon), "--log-level=debug", "--tmpdir="+filepath.Join(f.dir, "run"))
 	if daemon == "albatrossd" {
 		cmd.Args = append(cmd.Args, "--dbdir="+filepath.Join(f.dir, "db"))
 	}

@@ -20,12 +20,12 @@ import (
 // order is a command, and whose thing it is about when its owner gives it.
 type order struct {
 	command wire.Command
-	digest  *pki.Digest // of the image that follows, in the certificate
-	label   string      // what the victim has: "www", which runs, "spare", a block device, or "." for the path
-	own     string      // label for the owner's own command, where that is about something else
-	cli     []string    // how the owner says it, where a certificate has to say more than the command
-	behind  []byte      // what follows the certificate
-	here    bool        // it must be given on the host itself
+	content *pki.Content // what follows, as the certificate has it
+	label   string       // what the victim has: "www", which runs, "spare", a block device, or "." for the path
+	own     string       // label for the owner's own command, where that is about something else
+	cli     []string     // how the owner says it, where a certificate has to say more than the command
+	behind  []byte       // what follows the certificate
+	here    bool         // it must be given on the host itself
 }
 
 // answeredElsewhere reports whether another daemon than albatrossd answers, which is
@@ -65,7 +65,7 @@ func orders(t testing.TB, verbs []string) []order {
 		{command: wire.BlockDump{}, label: "spare"},
 		{command: wire.BlockDump{Old: true, Level: 1}, label: "spare"},
 		{command: wire.BlockSetOld{Data: []byte("other")}, label: "spare"},
-		{command: wire.BlockSet{}, label: "spare", behind: chunks(t, []byte("other")), cli: []string{"set-block", "spare", noted(t, "other")}},
+		{command: wire.BlockSet{}, content: contentOf([]byte("other")), label: "spare", behind: chunks(t, []byte("other")), cli: []string{"set-block", "spare", noted(t, "other")}},
 	}
 	all = append(all, restarts()...)
 	all = append(all, creates(t)...)
@@ -115,7 +115,6 @@ func restarts() (all []order) {
 func creates(t testing.TB) (all []order) {
 	t.Helper()
 	image := ticker(t)
-	sum := pki.Digest(sha256.Sum256(image))
 	c := vm.Config{Arguments: arguments()}
 	for _, form := range []wire.ConfigForm{wire.ConfigV3, wire.ConfigV4, wire.ConfigCurrent} {
 		all = append(all,
@@ -124,9 +123,14 @@ func creates(t testing.TB) (all []order) {
 		)
 	}
 	return append(all,
-		order{command: wire.UnikernelCreate{Config: c}, digest: &sum, behind: chunks(t, image), label: "www", own: "streamed"},
-		order{command: wire.UnikernelCreate{Config: c, Force: true}, digest: &sum, behind: chunks(t, image), label: "www"},
+		order{command: wire.UnikernelCreate{Config: c}, content: contentOf(image), behind: chunks(t, image), label: "www", own: "streamed"},
+		order{command: wire.UnikernelCreate{Config: c, Force: true}, content: contentOf(image), behind: chunks(t, image), label: "www"},
 	)
+}
+
+// contentOf is what is signed of what follows.
+func contentOf(b []byte) *pki.Content {
+	return &pki.Content{Digest: sha256.Sum256(b), Size: int64(len(b))}
 }
 
 // ticker is an image that runs for ever.

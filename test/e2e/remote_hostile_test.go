@@ -14,7 +14,6 @@ import (
 	"albatross/guest"
 	"albatross/internal/api"
 	"albatross/internal/behalf"
-	"albatross/internal/pki"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
 )
@@ -40,7 +39,7 @@ func TestHostileEndpoint(t *testing.T) {
 			t.Fatalf("after %s Alice has\n%s\nand had\n%s", what, now, before)
 		}
 	}
-	all := slices.Concat(x.inventions(), x.spoiltLeaves(), x.borrowed(), x.otherImages())
+	all := slices.Concat(x.inventions(), x.spoiltLeaves(), x.borrowed(), x.otherContent())
 	for i, m := range all {
 		h := x.introduces(mischiefPeer(i), m.chain, m.behind)
 		if !strings.Contains(h.failure(), m.words) || h.failure() == "" {
@@ -147,15 +146,18 @@ func (x *trespass) borrowed() []mischief {
 	}
 }
 
-// otherImages have a create of Alice's get an image that she did not sign.
-func (x *trespass) otherImages() []mischief {
+// otherContent has a create of Alice's get an image that she did not sign, and a block
+// device of hers likewise.
+func (x *trespass) otherContent() []mischief {
 	t := x.t
 	other, err := guest.Image(guest.TargetSPT, "spin")
 	must(t, err)
-	sum := pki.Digest(sha256.Sum256(ticker(t)))
-	command := wire.UnikernelCreate{Config: vm.Config{Arguments: arguments()}, Force: true}
-	signed := x.alice.sign(t, certificate{name: "www", command: command, digest: &sum}).chain()
-	unsigned := x.alice.sign(t, certificate{name: "www", command: command}).chain()
+	create := wire.UnikernelCreate{Config: vm.Config{Arguments: arguments()}, Force: true}
+	disk := []byte("what Alice signed")
+	signed := x.alice.sign(t, certificate{name: "www", command: create, content: contentOf(ticker(t))}).chain()
+	unsigned := x.alice.sign(t, certificate{name: "www", command: create}).chain()
+	set := x.alice.sign(t, certificate{name: "spare", command: wire.BlockSet{}, content: contentOf(disk)}).chain()
+	unsignedSet := x.alice.sign(t, certificate{name: "spare", command: wire.BlockSet{}}).chain()
 	const notThat = "is not the one that the certificate is for"
 	return []mischief{
 		{"another image", signed, chunks(t, other), notThat},
@@ -163,6 +165,11 @@ func (x *trespass) otherImages() []mischief {
 		{"a part of the image", signed, chunks(t, ticker(t)[:5000]), ""},
 		{"no image", signed, chunks(t, nil), ""},
 		{"an image that nobody signed", unsigned, chunks(t, other), "does not say which image it is for"},
+		{"other content", set, chunks(t, []byte("What Alice signed")), notThat},
+		{"the content and more", set, chunks(t, append(disk, 0)), notThat},
+		{"a part of the content", set, chunks(t, disk[:4]), notThat},
+		{"no content", set, chunks(t, nil), notThat},
+		{"content that nobody signed", unsignedSet, chunks(t, disk), "does not say which content it is for"},
 	}
 }
 

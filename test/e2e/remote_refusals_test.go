@@ -96,7 +96,7 @@ func (f *farWorld) refusals(alice *signer) []refusal {
 		{"chain in the wrong order", web.behind(good, alice), "put the leaf first and behind each certificate the one that signed it", true},
 		{"certificate missing", good.behind(alice), `is signed by "web", which is missing`, true},
 		{"changed certificate", changed(t, good), "is not signed by the certificate", true},
-		{"image that follows another command", leaf(certificate{name: ".", command: info, digest: &pki.Digest{}}), "does not create a unikernel", false},
+		{"content of a command without", leaf(certificate{name: ".", command: info, content: &pki.Content{}}), "nothing follows", false},
 	}, append(f.notFromAfar(alice), f.revoked(alice)...)...)
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"os"
 	"slices"
 	"testing"
@@ -44,7 +45,7 @@ type certificate struct {
 	ca          bool         // of a CA
 	command     wire.Command // nil: none
 	extension   []byte       // in the place of command: what stands in its extension
-	digest      *pki.Digest  // of the image that follows
+	content     *pki.Content // that follows
 	from, until time.Time    // zero: for an hour from now on
 	change      func(*x509.Certificate)
 }
@@ -93,8 +94,13 @@ func (c certificate) template(t testing.TB) *x509.Certificate {
 	if c.extension != nil {
 		x.ExtraExtensions = append(x.ExtraExtensions, pkix.Extension{Id: pki.OIDCommand, Value: c.extension})
 	}
-	if c.digest != nil {
-		x.ExtraExtensions = append(x.ExtraExtensions, pkix.Extension{Id: pki.OIDImageDigest, Value: append([]byte{4, byte(len(c.digest))}, c.digest[:]...)})
+	if c.content != nil {
+		value, err := asn1.Marshal(struct {
+			Digest []byte
+			Size   int64
+		}{c.content.Digest[:], c.content.Size})
+		must(t, err)
+		x.ExtraExtensions = append(x.ExtraExtensions, pkix.Extension{Id: pki.OIDContent, Value: value})
 	}
 	if c.change != nil {
 		c.change(x)

@@ -109,7 +109,7 @@ type try struct {
 // tries are the ways to give a command about something of Alice's.
 func (x *trespass) tries(o order) []try {
 	leaf := func(by *signer, name string) *signer {
-		return by.sign(x.t, certificate{name: name, command: o.command, digest: o.digest})
+		return by.sign(x.t, certificate{name: name, command: o.command, content: o.content})
 	}
 	bob, label := x.bob.signer, o.label
 	all := []try{
@@ -143,7 +143,7 @@ func (x *trespass) tries(o order) []try {
 // forgeries are the ways that need a signature of somebody else.
 func (x *trespass) forgeries(o order) []try {
 	bob, alice := x.bob.signer, x.alice.signer
-	c := certificate{name: o.label, command: o.command, digest: o.digest}
+	c := certificate{name: o.label, command: o.command, content: o.content}
 	posing := bob.posing(x.root).sign(x.t, certificate{name: "alice", ca: true, command: wire.PolicyAdd{Policy: vm.Policy{Unikernels: 1, CPUs: vm.MakeSet(0), Memory: 32}}})
 	return []try{
 		{"below Alice's certificate", bob.sign(x.t, c).behind(alice), nil},
@@ -275,7 +275,7 @@ func (x *trespass) gives(o order) {
 	if o.own != "" {
 		label = o.own
 	}
-	y := try{leaf: x.alice.sign(x.t, certificate{name: label, command: o.command, digest: o.digest})}
+	y := try{leaf: x.alice.sign(x.t, certificate{name: label, command: o.command, content: o.content})}
 	what := fmt.Sprintf("Alice's %T of %s", o.command, label)
 	var h heard
 	if o.answeredElsewhere() {

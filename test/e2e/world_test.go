@@ -40,12 +40,12 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-// up starts the daemons of a world that was prepared. At the end of the test they
-// are ended, and nothing may be left of them.
-func (w *world) up() {
+// up starts the daemons of a world that was prepared, perhaps with flags. At the end
+// of the test they are ended, and nothing may be left of them.
+func (w *world) up(flags ...string) {
 	w.t.Helper()
 	w.t.Cleanup(w.checkNothingLeft)
-	w.ok("up", "--dir", w.dir, "--detach")
+	w.ok(append([]string{"up", "--dir", w.dir, "--detach"}, flags...)...)
 	w.t.Cleanup(func() { w.ok("down", "--dir", w.dir) })
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"albatross/internal/pki"
+	"albatross/internal/steps"
 )
 
 // Files of a directory.
@@ -23,8 +24,10 @@ const (
 	ServerKey  = "server.key"
 	CRLFile    = "crl.pem"
 
-	issuedFile = "issued.txt"
-	issuedDir  = "issued"
+	issuedFile  = "issued.txt"
+	issuedDir   = "issued"
+	revokedFile = "revoked.txt"
+	begunFile   = "unfinished.txt"
 )
 
 // Files returns where the certificates of a CA and its key are in a directory.
@@ -48,6 +51,8 @@ type Directory struct {
 	Path string
 	CA   *pki.CA
 	Root *x509.Certificate // nil: there is no cacert.pem
+
+	steps steps.Steps // of making it
 }
 
 // Open reads a directory.
@@ -61,30 +66,6 @@ func Open(path string) (*Directory, error) {
 		return d, nil
 	}
 	return d, err
-}
-
-// Make makes the directory of a new root CA. The error matches fs.ErrExist if it
-// has a CA already.
-func Make(path, name string, t pki.KeyType, v pki.Validity) (*Directory, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, wrong(path, err)
-	}
-	d := &Directory{Path: path}
-	for _, file := range []string{CAFile, RootFile} {
-		if _, err := os.Lstat(d.File(file)); err == nil {
-			return nil, wrong(d.File(file), fs.ErrExist)
-		}
-	}
-	key, err := NewKey(d.File(CAKey), t)
-	if err != nil {
-		return nil, err
-	}
-	if d.CA, err = pki.MakeRoot(name, key, v); err != nil {
-		return nil, errors.Join(err, os.Remove(d.File(CAKey)))
-	}
-	d.Root = d.CA.Certificate()
-	file := pki.CertificatesPEM(d.Root)
-	return d, errors.Join(Create(d.File(CAFile), file, Public), Create(d.File(RootFile), file, Public))
 }
 
 // File returns the path of a file in the directory.
@@ -123,7 +104,12 @@ func (d *Directory) Issue(r pki.Request, v pki.Validity) (*x509.Certificate, err
 	if err := Create(d.copyOf(pki.Describe(cert).Serial), pki.CertificatesPEM(cert), Public); err != nil {
 		return nil, err
 	}
-	return cert, Append(d.File(issuedFile), pki.IssuedLine(cert))
+	d.steps.Done("certificate kept")
+	if err := Append(d.File(issuedFile), pki.IssuedLine(cert)); err != nil {
+		return nil, err
+	}
+	d.steps.Done("certificate listed")
+	return cert, nil
 }
 
 func (d *Directory) copyOf(serial string) string {

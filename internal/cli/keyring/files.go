@@ -85,7 +85,7 @@ func Create(path string, content []byte, mode fs.FileMode) error {
 // write writes content beside the place of path, and has put move it there.
 func write(path string, content []byte, mode fs.FileMode, put func(from, to string) error) error {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".")
+	f, err := os.CreateTemp(dir, temporary(filepath.Base(path)))
 	if err != nil {
 		return wrong(path, err)
 	}
@@ -105,6 +105,9 @@ func write(path string, content []byte, mode fs.FileMode, put func(from, to stri
 	}
 	return wrong(path, syncDir(dir))
 }
+
+// temporary is what the names of files begin with that become a file of some name.
+func temporary(name string) string { return "." + name + "." }
 
 func syncDir(dir string) error {
 	d, err := os.Open(dir)

@@ -21,7 +21,10 @@ var small = vm.Policy{Unikernels: 1, CPUs: vm.MakeSet(0), Memory: 32}
 
 func newDirectory(t *testing.T) *Directory {
 	t.Helper()
-	d, err := Make(filepath.Join(t.TempDir(), "ca"), "ca", pki.Ed25519, pki.ValidFor(time.Now(), pki.RootFor))
+	d, _, err := Make(filepath.Join(t.TempDir(), "ca"), "ca", pki.Ed25519, pki.ValidFor(time.Now(), pki.RootFor), nil)
+	if err == nil {
+		err = d.Finish()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +119,7 @@ func TestMakeLeavesAlone(t *testing.T) {
 		if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Make(dir, "ca", pki.Ed25519, pki.ValidFor(time.Now(), time.Hour)); !errors.Is(err, fs.ErrExist) {
+		if _, _, err := Make(dir, "ca", pki.Ed25519, pki.ValidFor(time.Now(), time.Hour), nil); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("%s: %v", file, err)
 		}
 		all, err := os.ReadDir(dir)
@@ -125,7 +128,7 @@ func TestMakeLeavesAlone(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	if _, err := Make(dir, "a/b", pki.Ed25519, pki.ValidFor(time.Now(), time.Hour)); !errors.Is(err, pki.ErrName) {
+	if _, _, err := Make(dir, "a/b", pki.Ed25519, pki.ValidFor(time.Now(), time.Hour), nil); !errors.Is(err, pki.ErrName) {
 		t.Error(err)
 	}
 	if all, err := os.ReadDir(dir); err != nil || len(all) != 0 {
@@ -156,25 +159,108 @@ func TestTogether(t *testing.T) {
 	if err != nil || len(issued) != 8 || slices.ContainsFunc(issued, func(r Record) bool { return r.Revoked.IsZero() || r.Certificate == nil }) {
 		t.Errorf("%+v, %v", issued, err)
 	}
-	if list, err := d.CRL(); err != nil || list.Number.Int64() != now.Unix()+7 || len(list.Entries) != 8 {
+	if list, err := d.CRL(now); err != nil || list.Number.Int64() != now.Unix()+7 || len(list.Entries) != 8 {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
 
-// TestLostList revokes after crl.pem was lost: hosts that know it take the next one.
+// TestLostList loses the list, or what is noted of it: what was revoked stays so.
 func TestLostList(t *testing.T) {
+	now := time.Now()
+	for _, lost := range [][]string{{CRLFile}, {revokedFile}, {CRLFile, issuedFile}} {
+		d := newDirectory(t)
+		first, second := d.delegate(t, "alice"), d.delegate(t, "bob")
+		known, err := d.Revoke([]pki.Entry{{Serial: first, Reason: 4}}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range lost {
+			if err := os.Remove(d.File(file)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		next, err := d.Revoke([]pki.Entry{{Serial: second}}, now.Add(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next.Number.Cmp(known.Number) <= 0 {
+			t.Errorf("%v lost: number %v after %v", lost, next.Number, known.Number)
+		}
+		at := now.UTC().Truncate(time.Second)
+		for serial, want := range map[string]pki.Entry{
+			first: {Serial: first, At: at, Reason: 4}, second: {Serial: second, At: at.Add(time.Minute)},
+		} {
+			if i := slices.IndexFunc(next.Entries, func(e pki.Entry) bool { return e.Serial == serial }); i < 0 || next.Entries[i] != want {
+				t.Errorf("%v lost: the next list has %+v, want %+v", lost, next.Entries, want)
+			}
+		}
+	}
+}
+
+// TestListIsMadeAgain looks at, and delivers, a list that was lost or is behind.
+func TestListIsMadeAgain(t *testing.T) {
 	d := newDirectory(t)
 	now := time.Now()
-	known, err := d.Revoke([]pki.Entry{{Serial: d.delegate(t, "alice")}}, now)
+	if list, err := d.CRL(now); err != nil || list != nil {
+		t.Errorf("nothing is revoked: %v, %v", list, err)
+	}
+	first, second := d.delegate(t, "alice"), d.delegate(t, "bob")
+	if _, err := d.Revoke([]pki.Entry{{Serial: first}}, now); err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.ReadFile(d.File(CRLFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(d.File(CRLFile)); err != nil {
+	if _, err := d.Revoke([]pki.Entry{{Serial: second}}, now); err != nil {
 		t.Fatal(err)
 	}
-	next, err := d.Revoke([]pki.Entry{{Serial: d.delegate(t, "bob")}}, now.Add(time.Minute))
-	if err != nil || next.Number.Cmp(known.Number) <= 0 {
-		t.Errorf("number %v after %v, %v", next.Number, known.Number, err)
+	for what, damage := range map[string]func() error{
+		"lost":   func() error { return os.Remove(d.File(CRLFile)) },
+		"behind": func() error { return os.WriteFile(d.File(CRLFile), old, 0o600) },
+	} {
+		if err := damage(); err != nil {
+			t.Fatal(err)
+		}
+		if issued, err := d.Issued(); err != nil || slices.ContainsFunc(issued, func(r Record) bool { return r.Revoked.IsZero() }) {
+			t.Errorf("%s: listed are %+v, %v", what, issued, err)
+		}
+		made, err := d.CRL(now.Add(time.Minute))
+		if err != nil || len(made.Entries) != 2 {
+			t.Fatalf("%s: %+v, %v", what, made, err)
+		}
+		again, err := d.CRL(now.Add(time.Hour))
+		if err != nil || again.Number.Cmp(made.Number) != 0 {
+			t.Errorf("%s: made once more: %v after %v, %v", what, again.Number, made.Number, err)
+		}
+	}
+}
+
+// TestListThatAHostKept brings back to a directory what only a host knows any more.
+func TestListThatAHostKept(t *testing.T) {
+	d := newDirectory(t)
+	serial := d.delegate(t, "alice")
+	list, err := d.Revoke([]pki.Entry{{Serial: serial, Reason: 1}}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := filepath.Join(t.TempDir(), "kept.pem")
+	for path, content := range map[string][]byte{kept: list.PEM(), d.File(CAFile) + "x": []byte("x")} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{d.File(CAFile), d.File("none"), d.File(CAFile) + "x", d.Path} {
+		if _, ok, err := d.Listed(path); ok || err != nil {
+			t.Errorf("%s is a list: %v, %v", path, ok, err)
+		}
+	}
+	entries, ok, err := d.Listed(kept)
+	if err != nil || !ok || len(entries) != 1 || entries[0].Serial != serial || entries[0].Reason != 1 {
+		t.Errorf("%+v, %v, %v", entries, ok, err)
+	}
+	if _, ok, err := newDirectory(t).Listed(kept); !ok || err == nil {
+		t.Errorf("another's list: %v, %v", ok, err)
 	}
 }
 
@@ -220,7 +306,7 @@ func TestDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, content := range map[string][]byte{
-		issuedFile: []byte("this is no list\n"), CRLFile: list.PEM(), RootFile: []byte("x"), CAFile: pki.CertificatesPEM(foreign.Root), CAKey: nil,
+		issuedFile: []byte("this is no list\n"), revokedFile: []byte("nor this\n"), CRLFile: list.PEM(), RootFile: []byte("x"), CAFile: pki.CertificatesPEM(foreign.Root), CAKey: nil,
 	} {
 		d := newDirectory(t)
 		d.delegate(t, "alice")
@@ -287,4 +373,28 @@ func TestDelegated(t *testing.T) {
 	if err := alice.Delegated(dir, c); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
+}
+
+// FuzzNotes reads what was revoked as it was written, whatever that is.
+func FuzzNotes(f *testing.F) {
+	f.Add("01 2026-01-02T03:04:05Z 4\n0a0b 2026-01-02T03:04:05+01:00 0\n")
+	f.Add("1 2026-01-02T03:04:05Z -1\n")
+	f.Add("01 now 4\n")
+	f.Fuzz(func(t *testing.T, file string) {
+		d := &Directory{Path: t.TempDir()}
+		if err := os.WriteFile(d.File(revokedFile), []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		all, err := d.notes()
+		if err != nil {
+			return
+		}
+		if err := os.WriteFile(d.File(revokedFile), all.file(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again, err := d.notes()
+		if err != nil || len(again) != len(all) || !bytes.Equal(again.file(), all.file()) {
+			t.Errorf("%q: %q, then %q, %v", file, all.file(), again.file(), err)
+		}
+	})
 }

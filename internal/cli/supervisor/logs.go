@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -58,6 +59,10 @@ func (l *logFile) lastLine() string {
 // reason returns what a line of a daemon's log complains about: its error, or all
 // of a line that has none.
 func reason(line string) string {
+	var object struct{ Error string }
+	if json.Unmarshal([]byte(line), &object) == nil && object.Error != "" {
+		return object.Error
+	}
 	_, text, ok := strings.Cut(line, " error=")
 	if !ok {
 		return line

@@ -50,6 +50,8 @@ func TestReason(t *testing.T) {
 		"cannot go on: the disk is full": "cannot go on: the disk is full",
 		`time=2026-01-02T03:04:05Z level=ERROR msg="cannot go on" error="open \"x\": is a directory"`: `open "x": is a directory`,
 		`level=ERROR msg="cannot go on" error=EOF unikernel=www`:                                      "EOF",
+		`{"level":"ERROR","msg":"cannot go on","error":"open \"x\": is a directory"}`:                 `open "x": is a directory`,
+		`{"level":"ERROR","msg":"unfinis`:                                                             `{"level":"ERROR","msg":"unfinis`,
 		`level=ERROR error="unfinished`:                                                               `"unfinished`,
 	} {
 		if got := reason(line); got != want {

@@ -107,6 +107,8 @@ func (b *Block) set(p *Peer, compressed bool) wire.Payload {
 		return p.Refuse(api.Errorf(api.Invalid, "set block: %w", err))
 	case int64(len(content)) > int64(b.Size)<<20:
 		return p.Refuse(api.Errorf(api.Resource, "set block: too much data"))
+	case p.signed != nil && *p.signed != measured(content):
+		return p.Refuse(api.Errorf(api.Denied, "set block: the content is not the one that was signed"))
 	}
 	if _, err := io.Copy(io.Discard, frames); err != nil {
 		return nil // the client went away: the old content stays

@@ -27,6 +27,8 @@ type Endpoint struct {
 	Console     Behaviour
 	Stats       Behaviour
 
+	Seen func(*pki.Authority) // is told what each certificate allows; may be nil
+
 	Old bool             // as Albatross 2.7: refuses in the handshake, or by closing
 	Now func() time.Time // nil: time.Now
 
@@ -105,6 +107,9 @@ func (e *Endpoint) answer(p *Peer, tc *tls.Conn) wire.Payload {
 	case err != nil:
 		return wire.Failure{Text: err.Error()}
 	}
+	if e.Seen != nil {
+		e.Seen(a)
+	}
 	p.name = a.Name
 	command := a.Command
 	if create, ok := command.(wire.UnikernelCreate); ok {
@@ -123,6 +128,10 @@ func (e *Endpoint) answer(p *Peer, tc *tls.Conn) wire.Payload {
 	case wire.Private:
 		return e.addCRL(a, c.Body)
 	}
+	if _, ok := command.(wire.BlockSet); ok && a.Content == nil && !e.Old {
+		return wire.Failure{Text: "the content is not signed"}
+	}
+	p.signed = a.Content
 	for _, above := range a.Policies {
 		e.VMMD.SetPolicy(above.Path, above.Policy)
 	}
@@ -151,10 +160,15 @@ func (e *Endpoint) image(p *Peer, a *pki.Authority, c wire.UnikernelCreate) ([]b
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("image: %w", err)
-	case a.ImageDigest != nil && *a.ImageDigest != sha256.Sum256(image):
+	case a.Content != nil && *a.Content != measured(image):
 		return nil, errors.New("the image is not the one that was signed")
 	}
 	return image, nil
+}
+
+// measured is what is signed of content.
+func measured(b []byte) pki.Content {
+	return pki.Content{Digest: sha256.Sum256(b), Size: int64(len(b))}
 }
 
 // addCRL takes a revocation list.

@@ -14,6 +14,7 @@ type Events struct {
 	Past  []api.Event
 	Later []api.Event // those who follow get them too
 	Ends  bool        // the daemon stops instead of letting them wait on
+	Next  *Events     // what the next daemon tells once this one has stopped; nil: the same
 	Break bool        // what comes after the first event is none
 }
 
@@ -39,7 +40,7 @@ func (h *Host) tell(p *Peer, m wire.Message, body []byte) wire.Payload {
 	}
 	all := wanted(events.Past, m.Name, w)
 	if w.Follow {
-		all = append(all, wanted(events.Later, m.Name, api.EventsWanted{})...)
+		all = append(all, wanted(events.Later, m.Name, api.EventsWanted{After: w.After})...)
 	}
 	for i, e := range all {
 		b, err := json.Marshal(e)
@@ -55,6 +56,8 @@ func (h *Host) tell(p *Peer, m wire.Message, body []byte) wire.Payload {
 		_ = p.w.WriteChunk(nil) // the client has gone if it fails
 	case !events.Ends:
 		_, _ = io.Copy(io.Discard, p.Net)
+	case events.Next != nil:
+		h.SetEvents(*events.Next)
 	}
 	return nil
 }
@@ -62,11 +65,11 @@ func (h *Host) tell(p *Peer, m wire.Message, body []byte) wire.Payload {
 func wanted(all []api.Event, n vm.Name, w api.EventsWanted) []api.Event {
 	var some []api.Event
 	for _, e := range all {
-		if n.Contains(e.Name) && (w.Since == nil || !e.At.Before(*w.Since)) {
+		if n.Contains(e.Name) && e.Sequence > w.After && (w.Since == nil || w.After > 0 || !e.At.Before(*w.Since)) {
 			some = append(some, e)
 		}
 	}
-	if w.Since == nil && w.Count > 0 && w.Count < len(some) {
+	if w.Since == nil && w.After == 0 && w.Count > 0 && w.Count < len(some) {
 		some = some[len(some)-w.Count:]
 	}
 	return some

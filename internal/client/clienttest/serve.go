@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"albatross/internal/api"
+	"albatross/internal/pki"
 	"albatross/internal/vm"
 	"albatross/internal/wire"
 )
@@ -21,6 +22,8 @@ type Peer struct {
 	r     *wire.Reader
 	w     *wire.Writer
 	name  vm.Name
+
+	signed *pki.Content // what has to follow; nil: anything may
 }
 
 // Behaviour is how a daemon serves a command. What it returns is the answer,
