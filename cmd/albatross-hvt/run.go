@@ -39,6 +39,7 @@ func run(ctx context.Context, u *tender.Unikernel) (exit int, err error) {
 		Devices:     u.Devices,
 		Console:     linux.NewFD(syscall.Stdout),
 		NeedsReader: u.ByHand,
+		Confined:    true,
 		Running:     u.Started,
 	})
 }

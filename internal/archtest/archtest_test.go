@@ -49,7 +49,7 @@ func packages(t *testing.T) map[string]pkg {
 var effects = []string{"os", "os/exec", "os/signal", "net", "net/http", "syscall", "io/ioutil", "log", "log/slog", "time/tzdata", "unsafe"}
 
 // pure are the packages that decide and have no effects.
-var pure = []string{"vm", "lifecycle", "policy", "wire", "api"}
+var pure = []string{"vm", "lifecycle", "policy", "wire", "api", "seccomp"}
 
 func TestPurePackagesHaveNoEffects(t *testing.T) {
 	all := packages(t)
@@ -187,6 +187,10 @@ func TestImporters(t *testing.T) {
 		module + "internal/logs":              {"internal/daemon", "internal/cli"},
 		module + "internal/cli":               {"cmd/albatross"},
 		module + "internal/cli/legacy":        {"cmd/albatross"},
+		module + "internal/cli/words":         {"internal/cli", "internal/cli/top"},
+		"charm.land/bubbletea/v2":             {"internal/cli/top"},
+		"github.com/charmbracelet/x/ansi":     {"internal/cli/top"},
+		module + "internal/seccomp":           {"internal/spt", "internal/hvt"},
 		module + "internal/kvm":               {"internal/hvt", "internal/cli", "test/demo", "cmd/albatross-hvt"},
 		module + "internal/pki":               {"internal/behalf", "internal/revoked", "internal/endpoint", "internal/vmmd", "internal/host", "internal/store", "internal/client", "internal/client/clienttest", "internal/cli", "internal/cli/keyring", "internal/cli/legacy"},
 		module + "internal/cli/keyring":       {"internal/cli", "internal/cli/legacy"},

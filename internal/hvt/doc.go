@@ -51,6 +51,26 @@
 // at once, or a broken one not at all, is lost. A blocking one is waited for.
 // Only with NeedsReader a pipe without a reader ends the guest that prints.
 //
+// # Confinement
+//
+// A tender that a guest took over can do little more than the guest. With
+// Confined the process ends up, once all is open and before the guest's first
+// instruction, under a filter of system calls that kills (SIGSYS) for any other
+// than these:
+//
+//	ioctl               of the vCPU: KVM_RUN, KVM_GET_REGS
+//	epoll_pwait, …      on the wait set, its timer and the console's set
+//	read, write         taps; the console and standard error are written to
+//	pread64, pwrite64   block devices, from within their bounds
+//	close               anything
+//	the Go runtime's    threads, futexes, private memory that cannot be executed,
+//	                    timers, signals to this process, exit: see rules.go
+//
+// Nothing is opened, connected or executed from then on. What the runtime does
+// depends on its version: the tests confine victims, processes that do each thing
+// that is permitted or forbidden, in the state that a tender is in. With cgo the
+// threads are a C library's, and Run refuses.
+//
 // The ABI is that of Solo5 0.12's include/hvt_abi.h, version 2; the initial
 // processor state is that of its tenders/hvt. The network ring of that file is
 // not offered. Only cmd/albatross-hvt imports this package.

@@ -32,7 +32,12 @@ type Config struct {
 	Console     *linux.FD // takes the guest's output; see the package comment
 	NeedsReader bool      // end the guest when it prints and Console is a pipe that nobody can read any more
 
-	Running func() // if not nil, called once, right before the guest runs
+	// Confined puts the whole process, for good, under a filter of system calls
+	// that permits what running this guest takes and kills for anything else.
+	// Everything that is still to be opened by then is lost.
+	Confined bool
+
+	Running func() // if not nil, called once, right before the guest runs; confined by then
 }
 
 func (c Config) check() error {
@@ -73,6 +78,11 @@ func Run(ctx context.Context, c Config) (exit int, err error) {
 	})
 	defer watcher.Wait()
 	defer close(done)
+	if c.Confined {
+		if err := m.confine(); err != nil {
+			return 1, err
+		}
+	}
 	if c.Running != nil {
 		c.Running()
 	}

@@ -22,7 +22,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if act := os.Getenv(victimEnv); act != "" {
+		os.Exit(beVictim(act))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // config returns what is needed to run an image with its output in a file.
 func config(t testing.TB, elf []byte, args string) (Config, *os.File) {

@@ -5,7 +5,7 @@
 //	  VM                SetMemory, CreateVCPU
 //	    VCPU            SetCPUID, SetSregs, SetRegs, Regs, TSCFrequency
 //	                    Run ──▶ ExitReason ──▶ IO, MMIO, EntryFailure, InternalError
-//	                    Stop (from any goroutine)
+//	                    Stop (from any goroutine), RunRequests
 //
 // A VM belongs to the address space of the process that made it, so it must
 // be created by the process that runs it, after its last exec.

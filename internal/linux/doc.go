@@ -11,6 +11,7 @@
 //	fdpass.go    descriptors and credentials over unix sockets
 //	proc.go      what /proc/PID/stat says: state and start time
 //	process.go   subreaper, pidfd, process name, network namespaces
+//	seccomp.go   a system call filter for all threads of the process
 //
 // Every descriptor that is made or received here is close-on-exec. A process
 // that is to inherit one gets it explicitly (os/exec's ExtraFiles, or a dup2 in

@@ -9,6 +9,7 @@ import (
 
 	"albatross/internal/image"
 	"albatross/internal/linux"
+	"albatross/internal/seccomp"
 )
 
 // Fixed descriptors of the child; drawn in doc.go.
@@ -171,7 +172,7 @@ func bootInfo(c Config, devices []image.Attachment) (uint64, []byte, error) {
 
 // script is the list of steps that doc.go draws.
 func (p *Program) script(c Config, devices []image.Attachment) (*script, error) {
-	filter, err := compile(rules(c.Image.Manifest, devices))
+	filter, err := seccomp.Compile(rules(c.Image.Manifest, devices))
 	if err != nil {
 		return nil, err
 	}
@@ -197,8 +198,7 @@ func (p *Program) script(c Config, devices []image.Attachment) (*script, error) 
 	s.add("closing the image", sysClose, fdImage)
 	s.add("closing the status pipe", sysClose, fdStatus)
 	s.add("installing the system call filter", sysSeccomp, seccompSetModeFilter, 0)
-	code := encode(filter)
-	s.ref(2, s.filterProgram(len(filter), code))
+	s.ref(2, s.filterProgram(filter))
 	for _, st := range s.steps {
 		p.steps = append(p.steps, st.what)
 	}
@@ -207,41 +207,12 @@ func (p *Program) script(c Config, devices []image.Attachment) (*script, error) 
 
 // filterProgram puts the filter into the data and returns the struct sock_fprog
 // that points to it. No step may be added afterwards: that would move the data.
-func (s *script) filterProgram(n int, code []byte) []byte {
+func (s *script) filterProgram(filter seccomp.Program) []byte {
 	s.align()
 	at := s.dataBase() + uint64(len(s.data))
-	s.data = append(s.data, code...)
-	b := binary.LittleEndian.AppendUint64(nil, uint64(n))
+	s.data = append(s.data, filter.Encode()...)
+	b := binary.LittleEndian.AppendUint64(nil, uint64(len(filter)))
 	return binary.LittleEndian.AppendUint64(b, at)
-}
-
-// rules lists what a guest may do, hot calls first; it is the list of Solo5's
-// spt tender with every argument that is known compared.
-func rules(m image.Manifest, devices []image.Attachment) []allow {
-	var read, write, pread, pwrite []allow
-	write = append(write, allow{sysWrite, []condition{equal(0, fdConsole)}})
-	for _, d := range devices {
-		fd := equal(0, uint64(d.FD))
-		if m.Devices[d.Handle].Kind == image.KindNet {
-			read = append(read, allow{sysRead, []condition{fd}})
-			write = append(write, allow{sysWrite, []condition{fd}})
-			continue
-		}
-		inside := []condition{fd, equal(2, uint64(d.SectorSize)), atMost(3, d.Capacity-uint64(d.SectorSize))}
-		pread = append(pread, allow{sysPread64, inside})
-		pwrite = append(pwrite, allow{sysPwrite64, inside})
-	}
-	const clockRealtime, clockMonotonic, archSetFS = 0, 1, 0x1002
-	all := append(read, write...)
-	all = append(all,
-		allow{sysEpollPwait, []condition{equal(0, fdEpoll)}},
-		allow{sysClockGettime, []condition{equal(0, clockMonotonic)}},
-		allow{sysClockGettime, []condition{equal(0, clockRealtime)}},
-		allow{sysTimerfdSettime, []condition{equal(0, fdTimer)}})
-	all = append(append(all, pread...), pwrite...)
-	return append(all,
-		allow{sysArchPrctl, []condition{equal(0, archSetFS)}},
-		allow{sysExitGroup, nil})
 }
 
 // FDs returns the descriptors to start the program with: entry i becomes the
