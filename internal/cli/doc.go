@@ -11,13 +11,14 @@
 //	check.go                                   whether records and files agree
 //	block.go content.go                        block devices, and what is in them
 //	stats.go sample.go                         what unikernels have used
+//	top.go                                     all of that on one screen (package top)
 //	console.go follow.go visible.go moment.go  what unikernels wrote, made harmless
 //	events.go                                  what happened to them, when and why
 //	audit.go auditverify.go                    who asked for what from afar
 //	up.go logging.go detach.go daemons.go down.go shutdown.go    daemons in one directory (package supervisor)
 //	remote.go                                  hosts that are asked by TLS
 //	ca.go cacreate.go caserver.go cadelegate.go calist.go cashow.go carevoke.go    CAs (package keyring)
-//	errors.go request.go flags.go text.go terminal.go complete.go  what all commands share
+//	errors.go request.go flags.go text.go terminal.go complete.go  what all commands share (package words)
 //
 // # Rules of the user interface
 //
@@ -29,7 +30,7 @@
 //   - What depends on the terminal (colours, progress, times of console lines,
 //     hints) appears on a terminal only. NO_COLOR switches colours off. Lines are
 //     drawn in ASCII unless the locale is one of UTF-8.
-//   - With --json the output is one JSON document, for console, events and audit
+//   - With --json the output is one JSON document, for console, stats, events and audit
 //     one a line, and an error is a JSON document on standard error. Fields are
 //     added, never renamed or removed; json.go is their documentation.
 //   - What a unikernel or another client may have written is shown with control

@@ -4,28 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"albatross/internal/cli/words"
 )
 
 // span writes a duration by its two largest units: 5s, 3m20s, 2h5m, 4d3h.
-func span(d time.Duration) string {
-	const day = 24 * time.Hour
-	d = max(d, 0)
-	two := func(large, small time.Duration, l, s string) string {
-		if rest := d % large / small; rest > 0 {
-			return fmt.Sprintf("%d%s%d%s", d/large, l, rest, s)
-		}
-		return fmt.Sprintf("%d%s", d/large, l)
-	}
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < time.Hour:
-		return two(time.Minute, time.Second, "m", "s")
-	case d < day:
-		return two(time.Hour, time.Minute, "h", "m")
-	}
-	return two(day, time.Hour, "d", "h")
-}
+func span(d time.Duration) string { return words.Span(d) }
 
 // size writes a number of bytes: 512 B, 1.4 KB, 32 MB, in steps of 1024.
 func size(n int64) string {

@@ -109,6 +109,9 @@ func TestTopScreens(t *testing.T) {
 		time.Sleep(30 * time.Second) // for histories that are nice to look at
 	}
 	x.asDocumented("top", width, height)
+	if *updateScreens {
+		must(t, os.WriteFile(filepath.Join(screens, "top-once.txt"), []byte(w.ok("top", "--once")), 0o644))
+	}
 	x.tmux("resize-window", "-x", strconv.Itoa(width), "-y", strconv.Itoa(tall))
 	x.press("/", "w", "w", "w", "Enter", "Enter")
 	x.awaitText("shop.www  running", "EVENTS", "created         shop.www", "service     received")

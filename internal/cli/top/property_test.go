@@ -77,8 +77,7 @@ func drawSample(t *rapid.T) client.Sample {
 	return s
 }
 
-// hostileWords are words that pass on what others have written, as those of the
-// command line never do.
+// keys are those that do something, and any others.
 var keys = rapid.OneOf(rapid.SampledFrom([]string{
 	"up", "down", "pgup", "pgdown", "home", "end", "enter", "esc", "backspace", "c", "e", "/", "?", "r", "<", ">", "1", "3", "8", ".", "s", "i", "space", "ctrl+u",
 }), rapid.String())
