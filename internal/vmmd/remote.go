@@ -227,14 +227,18 @@ func (v *visit) serve() (wire.Payload, error) {
 	return v.obey(m)
 }
 
-// relay has another daemon of this host answer, until that or the client ends it.
+// listTime is how long another daemon may take for an answer that has an end.
+const listTime = 30 * time.Second
+
+// relay has another daemon of this host answer, until that or the client ends it. Who
+// asks for a list may have ended its own direction by then, and wants it still.
 func (v *visit) relay(m wire.Message, socket string) error {
 	var d net.Dialer
 	conn, err := d.DialContext(v.ctx, "unix", socket)
 	if err != nil {
 		return &api.Error{Code: api.Unavailable, Sentence: "the daemon of the host that has this does not run", Err: err}
 	}
-	watched, stop := v.conn.Watch(v.ctx)
+	watched, stop := v.whileAsked(m)
 	defer stop()
 	defer context.AfterFunc(watched, func() { _ = conn.Close() })()
 	defer func() { _ = conn.Close() }() // whatever was to be read was
@@ -246,6 +250,14 @@ func (v *visit) relay(m wire.Message, socket string) error {
 		err = cause
 	}
 	return &brokenError{err}
+}
+
+// whileAsked returns a context that lasts while the client waits for the answer.
+func (v *visit) whileAsked(m wire.Message) (ctx context.Context, stop func()) {
+	if _, list := m.Payload.(wire.ConsoleListInactive); list {
+		return context.WithTimeout(v.ctx, listTime)
+	}
+	return v.conn.Watch(v.ctx)
 }
 
 // revoke takes a revocation list. Whoever delivers it, it says itself who made it.
