@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"iter"
 	"log/slog"
 	"net"
-	"slices"
 	"sync"
 	"syscall"
 
@@ -21,9 +19,9 @@ import (
 	"albatross/internal/wire"
 )
 
-// maxConns is how many clients there may be at a time. Subscribers stay, and
-// each may take memory; see [Limits].
-const maxConns = 512
+// otherConns is how many connections there may be beside those of clients that read:
+// of albatrossd, and of who asks for something else.
+const otherConns = 64
 
 // Daemon is the console daemon.
 type Daemon struct {
@@ -37,7 +35,8 @@ type Daemon struct {
 	mu       sync.Mutex // guards what follows and all consoles but their feeds
 	consoles map[vm.Name]*console
 	groups   map[*group]bool // those that follow
-	readers  int             // clients that read many consoles at once
+	readers  int             // clients that read
+	many     int             // of these, those that read many consoles at once
 	tally    tally
 	fifos    int64  // that were read, or are
 	clock    uint64 // counts the consoles that became inactive
@@ -68,7 +67,10 @@ func (d *Daemon) KeepLogs(dir string, o archive.Options) error {
 // their FIFOs for the next daemon. A Daemon serves once.
 func (d *Daemon) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer d.close()
-	o := server.Options{Daemon: "albatross-console", Verbs: []string{api.VerbHistory, api.VerbConsoles}, MaxConns: maxConns, Metrics: d.metrics}
+	o := server.Options{
+		Daemon: "albatross-console", Verbs: []string{api.VerbHistory, api.VerbConsoles}, Metrics: d.metrics,
+		MaxConns: d.limits.Clients + otherConns, StallTimeout: d.limits.Patience,
+	}
 	return server.Serve(ctx, d.log, l, o, d)
 }
 
@@ -87,7 +89,7 @@ func (d *Daemon) close() {
 		return
 	}
 	if err := d.archive.Close(); err != nil {
-		d.log.Error("closing the logs of consoles", "error", err)
+		d.log.Error("cannot close the logs of consoles", "error", err)
 	}
 }
 
@@ -210,7 +212,7 @@ func (d *Daemon) evict(path vm.Path, allowed int) *console {
 		c.log.Release() // its lines on disk stay
 	}
 	d.tally.drop(name.Path())
-	d.log.Info("console goes: there are too many", "name", name, "allowed", allowed)
+	d.log.Info("console goes: there are too many", "unikernel", name, "allowed", allowed)
 	return c
 }
 
@@ -257,42 +259,6 @@ func (d *Daemon) unsubscribe(c *console, s *subscriber) {
 		delete(d.consoles, c.name)
 		c.feed.end()
 	}
-}
-
-// inactive returns the names of consoles in path that no unikernel writes to,
-// relative to it: those that are in memory, and those that are on disk only.
-func (d *Daemon) inactive(path vm.Path) []vm.Name {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var names []vm.Name
-	for _, name := range d.known(path) {
-		if c := d.consoles[name]; c == nil || !c.active() {
-			relative, _ := name.RelativeTo(path)
-			names = append(names, relative)
-		}
-	}
-	slices.SortFunc(names, func(a, b vm.Name) int { return cmp.Compare(a.Wire(), b.Wire()) })
-	return names
-}
-
-// known returns the names of all consoles at and below a path, in no order. mu is
-// held.
-func (d *Daemon) known(path vm.Path) []vm.Name {
-	var names []vm.Name
-	for name, c := range d.consoles {
-		if path.Contains(name.Path()) && c.added {
-			names = append(names, name)
-		}
-	}
-	if d.archive == nil {
-		return names
-	}
-	for _, name := range d.archive.Names(path) {
-		if c := d.consoles[name]; c == nil || !c.added {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // errForeign says that a command belongs to another socket.

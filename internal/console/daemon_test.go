@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"albatross/internal/api"
 	"albatross/internal/testutil"
 	"albatross/internal/wire"
 )
@@ -278,6 +279,95 @@ func TestSubscribersOfAConsoleAreLimited(t *testing.T) {
 	for _, c := range clients[1:] {
 		c.expectLines("two")
 	}
+}
+
+// Those who have gone do not count.
+func TestSubscribersWhoLeave(t *testing.T) {
+	r := start(t)
+	u := r.unikernel(":x")
+	r.add(":x", 1)
+	stays := r.subscribe(":x", 0, "subscribed")
+	for range 20 {
+		_ = r.subscribe(":x", 0, "subscribed").Close()
+		r.awaitReaders(1)
+	}
+	u.print("one\n")
+	stays.expectLines("one")
+}
+
+// awaitReaders waits until so many clients read.
+func (r *rig) awaitReaders(n int) {
+	r.t.Helper()
+	testutil.Eventually(r.t, patience, func() error {
+		r.daemon.mu.Lock()
+		defer r.daemon.mu.Unlock()
+		if got := r.daemon.readers; got != n {
+			return fmt.Errorf("%d clients read, want %d", got, n)
+		}
+		return nil
+	})
+}
+
+// A subscriber that gives way leaves at once, though it does not read.
+func TestStuckSubscriberGivesWay(t *testing.T) {
+	r := start(t)
+	u := r.unikernel(":x")
+	r.add(":x", 1)
+	r.subscribe(":x", 0, "subscribed")
+	u.print(numbered(0, 100_000)) // more than its socket holds
+	for range DefaultLimits().Subscribers {
+		r.subscribe(":x", 0, "subscribed")
+	}
+	r.awaitReaders(DefaultLimits().Subscribers)
+}
+
+// A subscriber may take nothing for as long as it may, and then goes.
+func TestPatienceWithSubscribers(t *testing.T) {
+	r := newRig(t)
+	limits := DefaultLimits()
+	limits.Patience = 100 * time.Millisecond
+	r.serve(limits)
+	u := r.unikernel(":x")
+	r.add(":x", 1)
+	r.subscribe(":x", 0, "subscribed")
+	r.subscribe(":silent", 0, "waiting for VM") // has all that there is
+	u.print(numbered(0, 100_000))
+	r.awaitReaders(1)
+}
+
+// Clients that read cannot take all connections: others are heard, and those that read
+// are told when there are too many.
+func TestClientsAreLimited(t *testing.T) {
+	r := newRig(t)
+	limits := DefaultLimits()
+	limits.Clients = 8
+	r.serve(limits)
+	var all []*client
+	for i := range limits.Clients {
+		all = append(all, r.subscribe(fmt.Sprintf(":x%d", i), 0, "waiting for VM"))
+	}
+	for range 2 * otherConns {
+		got := r.dial().ask(":y", wire.ConsoleSubscribe{})
+		if want := (wire.Failure{Text: "8 clients read consoles already"}); got != want {
+			t.Fatalf("one more gets %v, want %v", got, want)
+		}
+	}
+	u := r.unikernel(":x7")
+	r.add(":x7", 1)
+	u.print("hello\n")
+	all[7].expectLines("hello")
+	c := r.dial().greet()
+	for _, verb := range []string{api.VerbHistory, api.VerbConsoles} {
+		body := wire.Private{Verb: verb, Body: []byte("{}")}
+		n := map[string]string{api.VerbHistory: ":x7", api.VerbConsoles: ":"}[verb]
+		if got, ok := c.ask(n, body).(wire.Problem); !ok || got.Code != string(api.Unavailable) || got.Hint == nil {
+			t.Errorf("%s: %v", verb, got)
+		}
+		c = r.dial().greet()
+	}
+	_ = all[0].Close()
+	r.awaitReaders(limits.Clients - 1)
+	r.subscribe(":y", 0, "waiting for VM")
 }
 
 // What is written while no daemon runs is there for the next one.

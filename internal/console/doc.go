@@ -13,8 +13,9 @@
 //	stream.go    a client that reads one console: what was, then what comes
 //	group.go     a client that reads all below a path; merge.go: in order of time
 //	pace.go      how fast they get lines
+//	enter.go     how many clients may read
 //	evict.go     which inactive console goes (pure)
-//	daemon.go    all consoles by name: add, subscribe, list-inactive
+//	daemon.go    all consoles by name: add, subscribe; list.go: which there are
 //	handler.go   the commands of Albatross's protocol, and our own
 //	lines/       Splitter, Ring, Bucket (pure)
 //	archive/     what is on disk
@@ -30,18 +31,23 @@
 //	    └──────────────── add ───────────────▲  ▲                           │
 //	                                         │  └────────── add ────────────┘
 //
+// A name that is added again goes on with the lines that it had, whatever unikernel
+// has it now: only who may create it could have written them.
+//
 // Nothing that a unikernel writes or a client does not read can delay another
 // one: a drain waits neither for clients nor for the disk. Clients have no
-// buffers; each knows the number of the line that it needs next. Who is late gets
-// lines from disk. Who has had [streamBurst] bytes and more of a flood, or is late
-// where there is no disk, goes on with the newest ones, and is told how many are
-// missing. Memory is bounded by [Limits] for each console.
+// buffers but for what is on its way; each knows the number of the line that it
+// needs next. Who is late gets lines from disk. Who has had Limits.Burst bytes and
+// more of a flood, or is late where there is no disk, goes on with the newest ones,
+// and is told how many are missing: what a client got and what it was told to have
+// lost are, in order, all lines since its first one. Memory is bounded by [Limits]
+// for each console.
 //
 // Albatross's own clients get no empty lines and none longer than Albatross keeps.
 //
-// Locks: Daemon.mu comes before feed.mu, that before group.mu; none is held while
-// anything blocks.
+// Locks: Daemon.mu comes before feed.mu, that before group.mu, and all before those
+// of archive; none is held while anything blocks.
 //
 // Only cmd/albatross-console (and a program that runs all daemons) imports this
-// package; it imports server, wire, vm, api, paths.
+// package; it imports archive, lines, server, wire, vm, api, paths.
 package console

@@ -19,7 +19,7 @@ func (d *Daemon) drain(c *console, src *source) {
 		if errors.Is(err, os.ErrDeadlineExceeded) && !stopped {
 			src.rest(consume) // what is left when the daemon ends stays for the next one
 		} else if !errors.Is(err, io.EOF) && !stopped {
-			d.log.Error("cannot read a console", "name", c.name, "error", err)
+			d.log.Error("cannot read a console", "unikernel", c.name, "error", err)
 		}
 		c.feed.finish(split)
 		next := d.next(c)
@@ -28,7 +28,7 @@ func (d *Daemon) drain(c *console, src *source) {
 		}
 		src = next
 	}
-	d.log.Debug("console is inactive", "name", c.name)
+	d.log.Debug("console is inactive", "unikernel", c.name)
 }
 
 // pump reads src until an error, which it returns.

@@ -46,6 +46,7 @@ func (f *feed) keepIn(log *archive.Log) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.log, f.next = log, log.Count()
+	f.limit()
 }
 
 // publish takes bytes that came just now.
@@ -78,6 +79,23 @@ func (f *feed) add(each func(emit func([]byte))) {
 	for _, s := range f.subscribers {
 		s.wake()
 	}
+}
+
+// follows reports whether lines have the numbers in f that they have in the feed
+// that was there before.
+func (f *feed) follows(before *feed) bool {
+	if f == before {
+		return true
+	}
+	log := f.kept()
+	return log != nil && log == before.kept()
+}
+
+// kept returns the log, or nil.
+func (f *feed) kept() *archive.Log {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.log
 }
 
 // now returns the number of the line that comes next.
@@ -121,9 +139,10 @@ func (f *feed) singles() (n int) {
 	return n
 }
 
-// limit sets how much the ring may have. mu is held.
+// limit sets how much the ring may have: more only where who is late cannot be given
+// lines from disk. mu is held.
 func (f *feed) limit() {
-	if f.singles() > 0 {
+	if f.singles() > 0 && f.log == nil {
 		f.ring.Limit(math.MaxInt, f.limits.TailBytes)
 		return
 	}

@@ -28,11 +28,11 @@ func (d *Daemon) handleConsoles(ctx context.Context, c *server.Conn, h wire.Head
 	if !h.Name.IsPath() {
 		return c.Fail(h, api.Errorf(api.Invalid, textName))
 	}
-	if !d.enterGroup() {
-		e := api.Errorf(api.Unavailable, "%d clients read many consoles at once already", d.limits.Groups)
-		return c.Fail(h, e.Hinted("try again, or read one console"))
+	leave, err := d.enter(true)
+	if err != nil {
+		return c.Fail(h, err)
 	}
-	defer d.leaveGroup()
+	defer leave()
 	ctx, stop := c.Watch(ctx)
 	defer stop()
 	pasts := d.pasts(ctx, h.Name.Path(), want)
@@ -43,22 +43,6 @@ func (d *Daemon) handleConsoles(ctx context.Context, c *server.Conn, h wire.Head
 		return err
 	}
 	return d.follow(ctx, c, h.Name.Path(), pasts)
-}
-
-func (d *Daemon) enterGroup() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.readers >= d.limits.Groups {
-		return false
-	}
-	d.readers++
-	return true
-}
-
-func (d *Daemon) leaveGroup() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.readers--
 }
 
 // pasts returns what is wanted of all consoles at and below a path.
@@ -128,20 +112,20 @@ type member struct {
 func (d *Daemon) follow(ctx context.Context, c *server.Conn, path vm.Path, pasts []*past) error {
 	g := d.newGroup(path, pasts)
 	defer d.endGroup(g)
-	pace := newPace()
+	pace := newPace(&d.limits)
 	for late := false; ; {
 		ready := g.take(late)
 		if err := sendPasts(ctx, c, ready); err != nil {
 			return err
 		}
-		size := 0
+		cost := 0
 		for _, p := range ready {
-			size += p.bytes
-			p.bytes = 0
+			cost += p.cost
+			p.cost = 0
 		}
 		var err error
-		if late, err = pace.keep(ctx, size, nil); err == nil {
-			err = await(ctx, g.ready, nil)
+		if late, err = pace.keep(ctx, cost); err == nil {
+			err = await(ctx, g.ready)
 		}
 		if err != nil {
 			return err
@@ -184,7 +168,7 @@ func (d *Daemon) endGroup(g *group) {
 // add has g join a console. What it got already is before; nil: nothing.
 func (g *group) add(n vm.Name, f *feed, before *past) {
 	p := &past{name: n, feed: f, chunk: manyChunk, from: f.oldest()}
-	if before != nil {
+	if before != nil && f.follows(before.feed) {
 		p.from, p.missing = before.from, before.missing
 	}
 	m := &member{past: p}

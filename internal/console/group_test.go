@@ -299,11 +299,13 @@ func TestMergeIsItsModel(t *testing.T) {
 }
 
 // oneBuffer gives lines in memory that is used again for the next one, as reading a
-// file does.
+// file does, and goes on where it stopped.
 func oneBuffer(all []lines.Line) iter.Seq2[int, lines.Line] {
 	return func(yield func(int, lines.Line) bool) {
 		var buf bytes.Buffer
-		for _, l := range all {
+		for len(all) > 0 {
+			l := all[0]
+			all = all[1:]
 			buf.Reset()
 			buf.Write(l.Text)
 			if !yield(0, lines.Line{Time: l.Time, Text: buf.Bytes()}) {

@@ -65,7 +65,7 @@ func (d *Daemon) handleAdd(c *server.Conn, h wire.Header, add wire.ConsoleAdd) e
 	if err := d.add(h.Name, add.Unikernels); err != nil {
 		return c.Fail(h, err)
 	}
-	c.Log().Debug("console added", "name", h.Name, "unikernels", add.Unikernels)
+	c.Log().Debug("console added", "unikernel", h.Name, "allowed", add.Unikernels)
 	c.SetIdleTimeout(0) // it may be long until the next unikernel is created
 	return c.Reply(h, wire.ReplyEmpty{})
 }
@@ -79,6 +79,11 @@ func (d *Daemon) handleHistory(ctx context.Context, c *server.Conn, h wire.Heade
 	if h.Name.IsPath() {
 		return c.Fail(h, api.Errorf(api.Invalid, textPath))
 	}
+	leave, err := d.enter(false)
+	if err != nil {
+		return c.Fail(h, err)
+	}
+	defer leave()
 	var end api.History
 	if f := d.feed(h.Name); f != nil {
 		t := newTeller(c, h.Name)
@@ -103,13 +108,21 @@ func replyJSON(c *server.Conn, h wire.Header, v any) error {
 
 // handleSubscribe answers, then streams: history first, then all new lines.
 func (d *Daemon) handleSubscribe(ctx context.Context, c *server.Conn, h wire.Header, want wire.ConsoleSubscribe) error {
-	s := newSingle()
+	exit, err := d.enter(false)
+	if err != nil {
+		return c.Fail(h, err)
+	}
+	defer exit()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s := newSingle(func() { cancel(errGivesWay) })
 	feed, known, leave := d.subscribe(h.Name, s)
 	defer leave()
 	t := newTeller(c, h.Name)
 	p := feed.past(h.Name, want, t.plain, oneChunk) // before the client knows, who may have more written then
 	ctx, stop := c.Watch(ctx)
 	defer stop()
+	defer context.AfterFunc(ctx, c.Stop)() // also where the client is waited for
 	text := textWaiting
 	if known {
 		text = textSubscribed
@@ -118,5 +131,10 @@ func (d *Daemon) handleSubscribe(ctx context.Context, c *server.Conn, h wire.Hea
 		return err
 	}
 	p.seek(ctx)
-	return stream(ctx, c, t, p, s)
+	err = stream(ctx, c, t, p, s)
+	if context.Cause(ctx) == errGivesWay {
+		c.Log().Info("subscriber gives way", "unikernel", h.Name)
+		return nil
+	}
+	return err
 }

@@ -189,6 +189,9 @@ func TestFloodWithLogs(t *testing.T) {
 		u.print(numbered(i, min(i+step, total)))
 	}
 	wg.Wait()
+	if m := r.feed(":x").memory(); m > DefaultLimits().RingBytes {
+		t.Errorf("the console takes %d bytes", m)
+	}
 	lines, end := r.history(":x", `{"since":"2020-01-02T03:04:05Z"}`)
 	next := -1
 	for _, line := range lines {

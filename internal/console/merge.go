@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"cmp"
 	"container/heap"
 	"iter"
@@ -9,22 +10,28 @@ import (
 	"albatross/internal/wire"
 )
 
-// told is lines of one console, each with how many were lost before it.
+// told is lines of one console, each with how many were lost before it. Who iterates
+// over them again goes on where it stopped.
 type told struct {
 	teller
 	all iter.Seq2[int, lines.Line]
 }
 
 // merge returns the messages of many consoles in the order of their times; those of
-// one console keep theirs, whatever the clock did.
+// one console keep theirs, whatever the clock did. Of a console whose turn has not come
+// it has no more than a line in memory, since most may have ended long before others
+// began.
 func merge(consoles []told) iter.Seq[wire.Message] {
 	return func(yield func(wire.Message) bool) {
 		var h cursors
+		defer func() {
+			for _, c := range h {
+				c.close()
+			}
+		}()
 		for i, t := range consoles {
-			next, stop := iter.Pull2(t.all)
-			defer stop()
-			c := &cursor{teller: t.teller, place: i, next: next}
-			if c.advance() {
+			c := &cursor{told: t, place: i}
+			if c.first() {
 				h = append(h, c)
 			}
 		}
@@ -45,16 +52,38 @@ func merge(consoles []told) iter.Seq[wire.Message] {
 
 // cursor is a place in the lines of one console.
 type cursor struct {
-	teller
+	told
 	place int // among the consoles
-	next  func() (int, lines.Line, bool)
 	lost  int
 	line  lines.Line // that comes next
+
+	next func() (int, lines.Line, bool) // nil while the first line has not been told
+	stop func()
 }
 
+// first takes the first line.
+func (c *cursor) first() bool {
+	for lost, line := range c.all {
+		c.lost, c.line = lost, lines.Line{Time: line.Time, Text: bytes.Clone(line.Text)}
+		return true
+	}
+	return false
+}
+
+// advance takes the next line.
 func (c *cursor) advance() (more bool) {
+	if c.next == nil {
+		c.next, c.stop = iter.Pull2(c.all)
+	}
 	c.lost, c.line, more = c.next()
 	return more
+}
+
+// close ends it before there are no more lines.
+func (c *cursor) close() {
+	if c.stop != nil {
+		c.stop()
+	}
 }
 
 // cursors is a heap, that with the earliest line first.

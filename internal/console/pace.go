@@ -14,29 +14,26 @@ var errGivesWay = errors.New("it gives way to another one")
 // pace is how fast a client gets lines.
 type pace struct{ bucket lines.Bucket }
 
-func newPace() *pace { return &pace{lines.Bucket{Rate: streamRate, Burst: streamBurst}} }
+func newPace(l *Limits) *pace { return &pace{lines.Bucket{Rate: l.Rate, Burst: l.Burst}} }
 
-// keep notes that the client got so many bytes, and waits until it may have more.
+// keep notes that the client got lines of that cost, and waits until it may have more.
 // It reports whether that took time.
-func (p *pace) keep(ctx context.Context, bytes int, ended <-chan struct{}) (late bool, err error) {
-	p.bucket.Pay(bytes)
+func (p *pace) keep(ctx context.Context, cost int) (late bool, err error) {
+	p.bucket.Pay(cost)
 	pause := p.bucket.Wait(time.Now())
 	if pause == 0 {
 		return false, nil
 	}
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
-	return true, await(ctx, timer.C, ended)
+	return true, await(ctx, timer.C)
 }
 
-// await waits for an element of c. Its error is errGivesWay if ended is closed
-// before, or the cause of ctx.
-func await[T any](ctx context.Context, c <-chan T, ended <-chan struct{}) error {
+// await waits for an element of c. Its error is the cause of ctx if that ends before.
+func await[T any](ctx context.Context, c <-chan T) error {
 	select {
 	case <-c:
 		return nil
-	case <-ended:
-		return errGivesWay
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -23,7 +23,6 @@ const (
 )
 
 // past is lines of a console that were written already, and that a client wants.
-// It has none of them in memory.
 type past struct {
 	name    vm.Name
 	feed    *feed
@@ -33,10 +32,15 @@ type past struct {
 	until   int64 // number behind the last one
 	missing int   // lines before the next one that are nowhere
 
+	// The newest lines, as many as may be taken to memory at once: while others are
+	// read, a flood may take their place in the ring.
+	newest *lines.Ring // nil: they were read, or there are none
+	behind int64       // number behind them
+
 	earlier int        // how many lines before from may be wanted
 	since   *time.Time // only those since then; nil: all of them
 
-	bytes int // of lines that were given
+	cost int // of lines that were given: their bytes, leastCost for each at least
 }
 
 // past returns the lines that are wanted of those that there are now, as far as they
@@ -46,7 +50,20 @@ func (f *feed) past(name vm.Name, want wire.ConsoleSubscribe, plain bool, chunk 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n, earlier := f.recent(want, plain)
-	return &past{name: name, feed: f, chunk: chunk, from: f.next - int64(n), until: f.next, since: want.Since, earlier: earlier}
+	p := &past{name: name, feed: f, chunk: chunk, from: f.next - int64(n), until: f.next, since: want.Since, earlier: earlier}
+	if n = f.ring.Fitting(n, chunk); n > 0 {
+		p.newest, p.behind = copyOf(f.ring.Newest(n)), f.next
+	}
+	return p
+}
+
+// copyOf returns lines in memory of their own.
+func copyOf(some iter.Seq[lines.Line]) *lines.Ring {
+	r := lines.NewRing(math.MaxInt, math.MaxInt)
+	for line := range some {
+		r.Append(line)
+	}
+	return r
 }
 
 // seek has the lines begin with those that are wanted and only on disk.
@@ -54,10 +71,7 @@ func (p *past) seek(ctx context.Context) {
 	if p.earlier <= 0 {
 		return
 	}
-	p.feed.mu.Lock()
-	log := p.feed.log
-	p.feed.mu.Unlock()
-	r := p.reader(ctx, log)
+	r := p.reader(ctx, p.feed.kept())
 	if r == nil {
 		return
 	}
@@ -113,7 +127,7 @@ func (p *past) lines(ctx context.Context) iter.Seq2[int, lines.Line] {
 		each := func(n int64, l lines.Line) bool {
 			lost := p.missing + int(n-next)
 			next, p.from, p.missing = n+1, n+1, 0
-			p.bytes += len(l.Text) + 1
+			p.cost += max(len(l.Text), leastCost)
 			return yield(lost, l)
 		}
 		for p.from < p.until {
@@ -127,7 +141,20 @@ func (p *past) lines(ctx context.Context) iter.Seq2[int, lines.Line] {
 
 // some calls each with some lines, and their numbers, until it returns false.
 func (p *past) some(ctx context.Context, each func(int64, lines.Line) bool) bool {
-	batch, first, log := p.fromRing()
+	if newest := p.newest; newest != nil && p.from >= p.behind-int64(newest.Len()) {
+		for line := range newest.Newest(int(p.behind - p.from)) {
+			if !each(p.from, line) {
+				return false
+			}
+		}
+		p.newest = nil
+		return true
+	}
+	until := p.until
+	if p.newest != nil {
+		until = min(until, p.behind-int64(p.newest.Len()))
+	}
+	batch, first, log := p.fromRing(until)
 	if batch != nil {
 		for line := range batch.All() {
 			if !each(p.from, line) {
@@ -136,7 +163,7 @@ func (p *past) some(ctx context.Context, each func(int64, lines.Line) bool) bool
 		}
 		return true
 	}
-	end := min(p.until, first)
+	end := min(until, first)
 	if r := p.reader(ctx, log); r != nil {
 		for n, line := range r.Lines(p.from, end) {
 			if !each(n, line) {
@@ -148,9 +175,9 @@ func (p *past) some(ctx context.Context, each func(int64, lines.Line) bool) bool
 	return true
 }
 
-// fromRing copies lines of the ring, or returns the number of its first line and
-// the log if they are not there any more.
-func (p *past) fromRing() (batch *lines.Ring, first int64, log *archive.Log) {
+// fromRing copies lines of the ring up to a number, or returns the number of its first
+// line and the log if they are not there any more.
+func (p *past) fromRing(until int64) (batch *lines.Ring, first int64, log *archive.Log) {
 	f := p.feed
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -159,7 +186,7 @@ func (p *past) fromRing() (batch *lines.Ring, first int64, log *archive.Log) {
 	}
 	batch = lines.NewRing(math.MaxInt, math.MaxInt)
 	for line := range f.ring.Newest(int(f.next - p.from)) {
-		if batch.Size() >= p.chunk || p.from+int64(batch.Len()) >= p.until {
+		if batch.Size() >= p.chunk || p.from+int64(batch.Len()) >= until {
 			break
 		}
 		batch.Append(line)

@@ -17,13 +17,12 @@ import (
 type single struct {
 	*subscriber
 	ready chan struct{} // has an element if there may be lines
-	ended chan struct{} // closed when it must give way
 }
 
-func newSingle() single {
-	s := single{ready: make(chan struct{}, 1), ended: make(chan struct{})}
-	s.subscriber = &subscriber{wake: func() { poke(s.ready) }, end: func() { close(s.ended) }}
-	return s
+// newSingle returns a subscriber that calls end when it must give way.
+func newSingle(end func()) single {
+	ready := make(chan struct{}, 1)
+	return single{&subscriber{wake: func() { poke(ready) }, end: end}, ready}
 }
 
 // poke puts an element into a channel for one, if it has none.
@@ -39,13 +38,13 @@ func poke(c chan<- struct{}) {
 const roundLines = 10_000
 
 // stream sends what is wanted of what was written before, and then lines as they
-// come, until ctx ends, or s has to give way, or it cannot be sent to.
+// come, until ctx ends or it cannot be sent to.
 func stream(ctx context.Context, c *server.Conn, t teller, p *past, s single) error {
 	if err := c.Send(t.messages(p.lines(ctx))); err != nil {
 		return err
 	}
-	p.bytes = 0
-	pace := newPace()
+	p.cost = 0
+	pace := newPace(p.feed.limits)
 	for {
 		now := p.feed.now()
 		if p.until = now; !p.quick {
@@ -54,16 +53,12 @@ func stream(ctx context.Context, c *server.Conn, t teller, p *past, s single) er
 		if err := c.Send(t.messages(p.lines(ctx))); err != nil {
 			return err
 		}
-		late, err := pace.keep(ctx, p.bytes, s.ended)
-		p.bytes, p.quick = 0, late
+		late, err := pace.keep(ctx, p.cost)
+		p.cost, p.quick = 0, late
 		if err == nil && p.from == now {
-			err = await(ctx, s.ready, s.ended)
+			err = await(ctx, s.ready)
 		}
-		switch {
-		case err == errGivesWay:
-			c.Log().Info("subscriber gives way", "console", t.name)
-			return nil
-		case err != nil:
+		if err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,7 +47,7 @@ func benchFlood(b *testing.B, patient bool) {
 	before := peakKB(b, daemon)
 	for b.Loop() {
 		alone += w.floodRate()
-		g, l, rate := w.floodRateFollowed()
+		g, l, rate := w.floodRateFollowed(patient)
 		followed += rate
 		got, lost = got+g, lost+l
 	}
@@ -81,16 +82,20 @@ func (w *world) floodLine() (n int64) {
 }
 
 // floodRateFollowed is floodRate with subscribers, who get and lose so many lines.
-func (w *world) floodRateFollowed() (got, lost, rate float64) {
+func (w *world) floodRateFollowed(patient bool) (got, lost, rate float64) {
 	w.t.Helper()
-	w.stuckSubscriber()
+	stuck := w.stuckSubscriber()
+	defer func() { _ = stuck.Close() }()
 	var all []*countedLines
 	for range floodSubscribers - 1 {
-		all = append(all, w.countLines())
+		all = append(all, w.countLines(patient))
 	}
 	defer func() {
 		for _, c := range all {
 			c.stop()
+			if c.wrong != "" {
+				w.t.Errorf("a reader misses lines that it was not told of: %s", c.wrong)
+			}
 		}
 	}()
 	time.Sleep(floodSettles)
@@ -103,43 +108,58 @@ func (w *world) floodRateFollowed() (got, lost, rate float64) {
 		got += float64(c.got.Load())
 		lost += float64(c.lost.Load())
 	}
+	w.wasStuck(stuck)
 	return got, lost, rate
 }
 
-// stuckSubscriber follows the flood and never reads.
-func (w *world) stuckSubscriber() {
+// stuckSubscriber follows the flood and does not read.
+func (w *world) stuckSubscriber() net.Conn {
 	w.t.Helper()
 	nc, err := net.Dial("unix", filepath.Join(w.dir, "run", "util", "console.sock"))
 	must(w.t, err)
 	w.t.Cleanup(func() { _ = nc.Close() })
 	m := wire.Message{Header: wire.Header{Name: named(w.t, "flood")}, Payload: wire.ConsoleSubscribe{}}
 	must(w.t, wire.NewWriter(nc).WriteMessage(m))
+	return nc
+}
+
+// wasStuck has a stuck subscriber read again: it follows still, and lines are missing.
+func (w *world) wasStuck(nc net.Conn) {
+	w.t.Helper()
+	must(w.t, nc.SetReadDeadline(time.Now().Add(patience)))
+	for in := wire.NewReader(nc); ; {
+		m, err := in.Next()
+		if err != nil {
+			w.t.Fatalf("the subscriber that was stuck: %v", err)
+		}
+		line, _ := m.Payload.(wire.ConsoleData)
+		if strings.HasSuffix(line.Line, " lines dropped]") {
+			return
+		}
+	}
 }
 
 // countedLines is a process that follows a flood, and how many lines it has printed.
 type countedLines struct {
 	stop      func()
 	got, lost atomic.Int64
+
+	patient bool   // the unikernel leaves no lines out itself
+	next    int64  // the number that comes next, or a later one; 0: any
+	wrong   string // what came instead; may be read after stop
 }
 
 // countLines starts "albatross console -f" on the flood.
-func (w *world) countLines() *countedLines {
+func (w *world) countLines(patient bool) *countedLines {
 	w.t.Helper()
 	cmd := w.command("albatross", "console", "-f", "--count", "0", "flood")
-	c := new(countedLines)
+	c := &countedLines{patient: patient}
 	out, err := cmd.StdoutPipe()
 	must(w.t, err)
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		for lines := bufio.NewScanner(out); lines.Scan(); {
-			line := lines.Bytes()
-			if line[0] != '[' { // of "[N lines dropped]"
-				c.got.Add(1)
-				continue
-			}
-			var n int64
-			_, _ = fmt.Sscanf(string(line), "[%d", &n)
-			c.lost.Add(n)
+			c.take(lines.Text())
 		}
 	})
 	must(w.t, cmd.Start())
@@ -150,6 +170,25 @@ func (w *world) countLines() *countedLines {
 	})
 	w.t.Cleanup(c.stop)
 	return c
+}
+
+// take counts a line.
+func (c *countedLines) take(line string) {
+	mark, isMark := strings.CutPrefix(line, "[") // of "[N lines dropped]"
+	first, _, _ := strings.Cut(mark, " ")
+	n, err := strconv.ParseInt(first, 10, 64)
+	switch {
+	case err != nil || !isMark && c.next != 0 && (n < c.next || c.patient && n > c.next):
+		c.wrong = fmt.Sprintf("line %q, want number %d", line, c.next)
+	case isMark:
+		c.lost.Add(n)
+		if c.next != 0 {
+			c.next += n
+		}
+	default:
+		c.got.Add(1)
+		c.next = n + 1
+	}
 }
 
 // BenchmarkConsoleBurst is the other half of goal 12: of what is written at once, and

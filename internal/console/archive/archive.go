@@ -8,7 +8,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"albatross/internal/linux"
 	"albatross/internal/vm"
@@ -57,10 +56,10 @@ type Archive struct {
 	total int64 // of their cost
 	busy  int   // logs whose unikernels may write
 
-	writer  *writer
-	toldAt  time.Time // of the writer goroutine: when the logger was told of a failure
-	durable *durable
-	done    sync.WaitGroup
+	writer   *writer
+	failures failures // of the writer goroutine
+	durable  *durable
+	done     sync.WaitGroup
 }
 
 // Open opens the archive in a directory, which it makes if need be. One process at
@@ -70,6 +69,7 @@ func Open(dir string, o Options) (*Archive, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &Archive{dir: dir, log: o.Log, each: o.Name, limit: o.Total, logs: map[vm.Name]*Log{}, writer: newWriter()}
+	a.failures = failures{log: o.Log, logs: map[vm.Name]error{}}
 	if a.each == 0 {
 		a.each = DefaultName
 	}
@@ -120,18 +120,17 @@ func (a *Archive) find() error {
 			continue
 		}
 		l := newLog(a, n)
-		l.spans, l.written, err = list(l.dir())
+		l.spans, l.written, err = l.list()
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			continue
-		case err != nil:
-			return err
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			a.log.Error("a console's log cannot be read", "unikernel", n, "error", err)
 		case len(l.spans) == 0:
-			_ = os.Remove(l.dir()) // fails if there is something else
-			continue
+			l.removeDir()
+		default:
+			a.logs[n] = l
+			a.total += l.cost()
+			a.remove(a.surplus(l, 0, 1))
 		}
-		a.logs[n] = l
-		a.total += l.cost()
 	}
 	a.remove(a.excess())
 	return nil

@@ -159,6 +159,25 @@ func TestLongestLine(t *testing.T) {
 	}
 }
 
+// What comes at once, before the writer had a turn, is not lost where it is not much.
+func TestBurst(t *testing.T) {
+	a := opened(t, Options{})
+	l := a.Log(name(t, ":x"))
+	const count = 10_000
+	line := strings.Repeat("b", 90)
+	for range 2 {
+		put(l, epoch, slices.Repeat([]string{line}, count)...)
+		reader(t, l)
+	}
+	got := all(reader(t, l))
+	if len(got) != 2*count || got[len(got)-1].Number != 2*count-1 {
+		t.Errorf("of %d lines, %d are there", 2*count, len(got))
+	}
+	if held := a.held.Load(); held != 0 {
+		t.Errorf("%d bytes wait", held)
+	}
+}
+
 // What comes faster than it may be written is lost, and the numbers tell.
 func TestTooFast(t *testing.T) {
 	a := opened(t, Options{})
@@ -166,7 +185,7 @@ func TestTooFast(t *testing.T) {
 	const count = 3 * burst / 1000
 	line := bytes.Repeat([]byte("z"), 1000)
 	l.Begin(epoch)
-	for range 1000 { // at once: more than may wait
+	for range 2000 { // at once: more than may wait
 		l.Line(line)
 	}
 	l.End()
@@ -176,12 +195,12 @@ func TestTooFast(t *testing.T) {
 		l.End()
 	}
 	r := reader(t, l)
-	if l.Count() != count+1000 || len(all(r)) >= count {
+	if l.Count() != count+2000 || len(all(r)) >= count {
 		t.Errorf("of %d lines, %d are there", l.Count(), len(all(r)))
 	}
 	put(l, epoch, "the end")
 	got := all(reader(t, l))
-	if want := (numbered{count + 1000, "the end"}); got[len(got)-1] != want {
+	if want := (numbered{count + 2000, "the end"}); got[len(got)-1] != want {
 		t.Errorf("the last line is %v, want %v", got[len(got)-1], want)
 	}
 	if held := a.held.Load(); held != 0 {

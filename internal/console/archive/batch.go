@@ -13,8 +13,12 @@ type batch struct {
 	last   int64 // time of the last line
 }
 
-// maxBatch is how many bytes may wait. It holds the longest line.
+// maxBatch is how many bytes a batch may have. It holds the longest line.
 const maxBatch = 128 << 10
+
+// maxBatches is how many batches of a log may wait: what a unikernel writes at once is
+// not lost where the writer is a little late.
+const maxBatches = 8
 
 // add adds a line, and reports false if there is no room for it.
 func (b *batch) add(ms int64, text []byte) bool {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"albatross/internal/linux"
+	"albatross/internal/testutil"
 	"albatross/internal/vm"
 
 	"github.com/google/go-cmp/cmp"
@@ -91,8 +93,8 @@ func TestCutAtEveryByte(t *testing.T) {
 	}
 }
 
-// TestDamageAtEveryByte changes a byte: at most one block is missing, or all where
-// the prefix is damaged, and no line is wrong.
+// TestDamageAtEveryByte changes a byte: at most one block is missing, and no line is
+// wrong; what is written next follows.
 func TestDamageAtEveryByte(t *testing.T) {
 	dir := t.TempDir()
 	file, blocks := written(t, dir, 2, 2, 2)
@@ -104,14 +106,21 @@ func TestDamageAtEveryByte(t *testing.T) {
 		b[at] ^= 1 << (at % 8)
 		must(t, os.WriteFile(file, b, 0o600))
 		a := open(t, dir, Options{})
-		got := all(reader(t, a.Log(name(t, ":x"))))
-		if want := 4; at >= prefixSize && len(got) != want || at < prefixSize && len(got) > 0 {
-			t.Fatalf("byte %d is changed: %d lines", at, len(got))
-		}
-		for _, n := range got {
-			if !slices.Contains(lines, n.Text) {
-				t.Fatalf("byte %d is changed: line %v", at, n)
+		l := a.Log(name(t, ":x"))
+		got := texts(t, l)
+		want := lines
+		if at >= prefixSize {
+			want = slices.DeleteFunc(slices.Clone(lines), func(s string) bool { return !slices.Contains(got, s) })
+			if len(want) != len(lines)-2 {
+				t.Fatalf("byte %d is changed: lines %q are left", at, got)
 			}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("byte %d is changed: lines %q, want %q", at, got, want)
+		}
+		put(l, epoch, "next")
+		if got := texts(t, l); !slices.Equal(got, append(slices.Clone(want), "next")) {
+			t.Fatalf("byte %d is changed, then written to: %q", at, got)
 		}
 		must(t, a.Close())
 	}
@@ -192,6 +201,27 @@ func TestSegmentsVanish(t *testing.T) {
 	must(t, a.recount())
 }
 
+// TestDirectoryComesBack has the directory of all logs go and come back, as a disk may:
+// what was and what is written there meanwhile is where it was.
+func TestDirectoryComesBack(t *testing.T) {
+	a := opened(t, Options{Log: logger(t)})
+	l := a.Log(name(t, ":x"))
+	put(l, epoch, "one")
+	reader(t, l)
+	must(t, os.Rename(a.dir, a.dir+"-away"))
+	put(l, epoch, "two")
+	if got := all(reader(t, l)); !slices.Equal(got, []numbered{{1, "two"}}) {
+		t.Errorf("lines %v", got)
+	}
+	must(t, os.RemoveAll(a.dir))
+	must(t, os.Rename(a.dir+"-away", a.dir))
+	put(l, epoch, "three")
+	if got := all(reader(t, l)); !slices.Equal(got, []numbered{{0, "one"}, {2, "three"}}) {
+		t.Errorf("lines %v", got)
+	}
+	must(t, a.recount())
+}
+
 // TestDiskFails has lines lost while they cannot be written, and only these.
 func TestDiskFails(t *testing.T) {
 	dir := t.TempDir()
@@ -232,6 +262,137 @@ func TestWriteFails(t *testing.T) {
 	must(t, os.Remove(file))
 	put(l, epoch, "three")
 	if got := all(reader(t, l)); !slices.Equal(got, []numbered{{2, "three"}}) {
+		t.Errorf("lines %v", got)
+	}
+}
+
+// TestDamagedPrefix has both copies of what a segment begins with damaged: it stays as
+// it is, and what is written next goes elsewhere.
+func TestDamagedPrefix(t *testing.T) {
+	dir := t.TempDir()
+	file, blocks := written(t, dir, 2, 2)
+	b, err := os.ReadFile(file)
+	must(t, err)
+	b[0] ^= 1
+	b[copySize] ^= 1
+	must(t, os.WriteFile(file, b, 0o600))
+	a := open(t, dir, Options{Log: logger(t)})
+	l := a.Log(name(t, ":x"))
+	put(l, epoch, "next")
+	if got := all(reader(t, l)); !slices.Equal(got, []numbered{{0, "next"}}) {
+		t.Errorf("lines %v", got)
+	}
+	must(t, a.recount())
+	must(t, a.Close())
+	if now, err := os.ReadFile(file); err != nil || !bytes.Equal(now, b) {
+		t.Errorf("the damaged segment has %d bytes of %d, %v", len(now), len(b), err)
+	}
+	b[0] ^= 1
+	must(t, os.WriteFile(file, b, 0o600)) // somebody has mended it
+	a = open(t, dir, Options{})
+	defer a.Close()
+	if got, want := texts(t, a.Log(name(t, ":x"))), append(slices.Concat(blocks...), "next"); !slices.Equal(got, want) {
+		t.Errorf("lines %q, want %q", got, want)
+	}
+}
+
+// TestLinks has symbolic links where logs and their segments are or would be: nothing
+// elsewhere is written, read or removed.
+func TestLinks(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	precious := filepath.Join(elsewhere, segmentName(1))
+	foreign, _ := written(t, t.TempDir(), 3)
+	b, err := os.ReadFile(foreign)
+	must(t, err)
+	must(t, os.WriteFile(precious, b, 0o600))
+	must(t, os.Symlink(elsewhere, filepath.Join(dir, ":dir")))
+	must(t, os.Mkdir(filepath.Join(dir, ":y"), 0o700))
+	must(t, os.Symlink(":y", filepath.Join(dir, ":x")))
+	must(t, os.Mkdir(filepath.Join(dir, ":file"), 0o700))
+	must(t, os.Symlink(precious, filepath.Join(dir, ":file", segmentName(1))))
+	must(t, os.Mkdir(filepath.Join(dir, ":new"), 0o700))
+	must(t, os.Symlink(filepath.Join(elsewhere, "new"), filepath.Join(dir, ":new", segmentName(1))))
+	a := open(t, dir, Options{Log: logger(t)})
+	for _, s := range []string{":dir", ":x", ":file", ":new"} {
+		l := a.Log(name(t, s))
+		put(l, epoch, "one")
+		if got := texts(t, l); got != nil {
+			t.Errorf("%s has lines %q", s, got)
+		}
+	}
+	put(a.Log(name(t, ":file")), epoch, "two") // in a segment of another name
+	if got := texts(t, a.Log(name(t, ":file"))); !slices.Equal(got, []string{"two"}) {
+		t.Errorf("lines %q", got)
+	}
+	must(t, a.recount())
+	must(t, a.Close())
+	if now, err := os.ReadFile(precious); err != nil || !bytes.Equal(now, b) {
+		t.Errorf("the file elsewhere has changed, or %v", err)
+	}
+	if entries, err := os.ReadDir(elsewhere); err != nil || len(entries) != 1 {
+		t.Errorf("elsewhere are %v, %v", entries, err)
+	}
+}
+
+// TestFIFOForSegment has a FIFO in the place of a segment that is read: nobody waits.
+func TestFIFOForSegment(t *testing.T) {
+	a := opened(t, Options{Log: logger(t)})
+	l := a.Log(name(t, ":x"))
+	put(l, epoch, "one")
+	r := reader(t, l)
+	file := segmentFiles(t, a.dir, ":x")[0]
+	must(t, os.Remove(file))
+	must(t, linux.Mkfifo(file, 0o600))
+	if got := all(r); got != nil {
+		t.Errorf("lines %v", got)
+	}
+	put(l, epoch, "two")
+	reader(t, l)
+	must(t, os.Remove(file))
+	put(l, epoch, "three")
+	if got := texts(t, l); !slices.Equal(got, []string{"three"}) {
+		t.Errorf("lines %q", got)
+	}
+}
+
+// TestUnreadableLog has a log that may not be read when the archive is opened: others
+// are there, and it is, without a loss, once it may be read.
+func TestUnreadableLog(t *testing.T) {
+	testutil.RequireRoot(t) // to become somebody who may not do all
+	dir := t.TempDir()
+	a := open(t, dir, Options{})
+	put(a.Log(name(t, ":x")), epoch, "one")
+	put(a.Log(name(t, ":y")), epoch, "of another")
+	must(t, a.Close())
+	asNobody(t, dir, "TestUnreadableLogAsNobody")
+	a = open(t, dir, Options{})
+	defer a.Close()
+	if got := texts(t, a.Log(name(t, ":x"))); !slices.Equal(got, []string{"one", "back"}) {
+		t.Errorf("lines %q", got)
+	}
+}
+
+// TestUnreadableLogAsNobody is the part of TestUnreadableLog that is not root's.
+func TestUnreadableLogAsNobody(t *testing.T) {
+	dir := os.Getenv(nobodysDir)
+	if dir == "" {
+		t.Skip("it is a part of TestUnreadableLog")
+	}
+	locked := filepath.Join(dir, ":x")
+	must(t, os.Chmod(locked, 0))
+	a := open(t, dir, Options{Log: logger(t)})
+	defer a.Close()
+	if got := texts(t, a.Log(name(t, ":y"))); !slices.Equal(got, []string{"of another"}) {
+		t.Errorf("lines %q", got)
+	}
+	l := a.Log(name(t, ":x"))
+	put(l, epoch, "lost")
+	if got := texts(t, l); got != nil {
+		t.Errorf("lines %q", got)
+	}
+	must(t, os.Chmod(locked, 0o700))
+	put(l, epoch, "back")
+	if got := all(reader(t, l)); !slices.Equal(got, []numbered{{1, "back"}}) {
 		t.Errorf("lines %v", got)
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"slices"
 )
 
 // Sizes in a segment.
 const (
-	prefixSize = 16        // of a segment: its first bytes
+	copySize   = 20 // of a copy of what a segment begins with
+	prefixSize = 2 * copySize
 	headSize   = 36        // of a block's head
 	blockSize  = 16 << 10  // a block is not made longer once it has so many bytes of lines
 	maxPayload = 64 << 10  // a longer one is not believed
@@ -29,15 +31,26 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type salt [8]byte
 
 // appendPrefix appends the first bytes of a segment.
-func appendPrefix(b []byte, s salt) []byte { return append(append(b, segmentMagic...), s[:]...) }
+func appendPrefix(b []byte, s salt) []byte {
+	one := append([]byte(segmentMagic), s[:]...)
+	one = binary.BigEndian.AppendUint32(one, payloadSum(one))
+	return append(append(b, one...), one...)
+}
 
-// parsePrefix reads the first bytes of a segment.
+// parsePrefix reads the first bytes of a segment. One of the two copies is enough,
+// since without the salt no block can be read.
 func parsePrefix(b []byte) (s salt, ok bool) {
-	if len(b) < prefixSize || string(b[:len(segmentMagic)]) != segmentMagic {
+	if len(b) < prefixSize {
 		return s, false
 	}
-	copy(s[:], b[len(segmentMagic):prefixSize])
-	return s, true
+	for one := range slices.Chunk(b[:prefixSize], copySize) {
+		text, sum := one[:copySize-4], one[copySize-4:]
+		if string(text[:len(segmentMagic)]) == segmentMagic && binary.BigEndian.Uint32(sum) == payloadSum(text) {
+			copy(s[:], text[len(segmentMagic):])
+			return s, true
+		}
+	}
+	return s, false
 }
 
 // head is what a block says of its lines.

@@ -29,14 +29,13 @@ type Log struct {
 	// Of the writer goroutine:
 	salt   salt // of the newest segment
 	salted bool // it is known
-	told   bool // the logger was told that it cannot be written
 	tokens lines.Bucket
 
 	mu      sync.Mutex // guards what follows; is held for moments
 	count   int64      // lines that this process had, lost ones included
-	pending batch
-	full    bool // no line fits any more
-	counted int  // memory of pending that Archive.held has
+	pending []batch    // the last one is added to
+	full    bool       // no line fits any more
+	counted int        // memory of pending that Archive.held has
 	now     int64
 	last    time.Time // when pending was taken
 	urgent  bool      // the writer comes as soon as it can
@@ -73,42 +72,64 @@ func (l *Log) Release() {
 	l.archive.writer.schedule(l) // which forgets it if it is empty
 }
 
-// forget forgets a log of which nothing is left. mu is held, by the goroutine that
-// writes: only it knows that there will not be more.
+// forget forgets a log of which nothing is left, and that nothing will be added to. mu
+// is held, by the goroutine that writes.
 func (a *Archive) forget(l *Log) {
-	if !l.owned && len(l.spans) == 0 && a.logs[l.name] == l {
+	if !l.owned && len(l.spans) == 0 && a.logs[l.name] == l && l.idle() {
 		delete(a.logs, l.name)
+		a.failures.forget(l.name)
 	}
+}
+
+// idle reports whether nothing waits to be written.
+func (l *Log) idle() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.pending) == 0
 }
 
 // Begin begins to take lines that came at that time. The log is locked until End.
 func (l *Log) Begin(now time.Time) {
 	l.mu.Lock()
 	l.now = now.UnixMilli()
-	if len(l.pending.heads) == 0 {
-		l.pending.first = l.count
-		l.full = l.archive.held.Load() > maxHeld
+	if len(l.pending) == 0 {
+		l.full = false
 	}
 }
 
 // Line takes a line. If too many wait, or more than the log may have, it is lost.
 func (l *Log) Line(text []byte) {
-	l.count++
-	if !l.full && !l.pending.add(l.now, text[:min(len(text), MaxText)]) {
+	text = text[:min(len(text), MaxText)]
+	if !l.full && !l.add(text) {
 		l.full = true // what comes later would not follow what is there
 	}
+	l.count++
+}
+
+// add adds a line to what waits, and reports false if there is no room for it.
+func (l *Log) add(text []byte) bool {
+	n := len(l.pending)
+	if n > 0 && l.pending[n-1].add(l.now, text) {
+		return true
+	}
+	l.account()
+	if n == maxBatches || l.archive.held.Load() > maxHeld {
+		return false
+	}
+	l.pending = append(l.pending, batch{first: l.count})
+	return l.pending[n].add(l.now, text)
 }
 
 // End ends what Begin began.
 func (l *Log) End() {
 	defer l.mu.Unlock()
 	l.account()
-	size := len(l.pending.buf)
-	if size == 0 || l.urgent {
+	if len(l.pending) == 0 || l.urgent {
 		return
 	}
 	w := l.archive.writer
 	due := l.last.Add(gather)
+	size := len(l.pending[0].buf)
 	switch now := time.Now(); {
 	case size >= flushSize || due.Before(now) || l.archive.held.Load() > maxHeld/2:
 		l.urgent = true
@@ -121,7 +142,10 @@ func (l *Log) End() {
 
 // account tells the archive how much memory the lines take that wait. mu is held.
 func (l *Log) account() {
-	size := cap(l.pending.buf)
+	size := 0
+	for _, b := range l.pending {
+		size += cap(b.buf)
+	}
 	if d := size - l.counted; d != 0 {
 		l.archive.held.Add(int64(d))
 		l.counted = size
@@ -136,15 +160,15 @@ func (l *Log) Count() int64 {
 }
 
 // take takes what waits. The writer goroutine calls it.
-func (l *Log) take() (b batch, waiting []chan struct{}) {
+func (l *Log) take() (all []batch, waiting []chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b, waiting = l.pending, l.waiting
-	l.pending, l.waiting = batch{}, nil
+	all, waiting = l.pending, l.waiting
+	l.pending, l.waiting = nil, nil
 	l.full, l.urgent, l.delayed = false, false, false
-	if len(b.heads) > 0 {
+	if len(all) > 0 {
 		l.last = time.Now()
 	}
 	l.account()
-	return b, waiting
+	return all, waiting
 }

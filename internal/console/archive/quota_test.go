@@ -2,11 +2,13 @@ package archive
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"albatross/internal/testutil"
 	"albatross/internal/vm"
 
 	"pgregory.net/rapid"
@@ -87,6 +89,29 @@ func TestQuotaIsLessened(t *testing.T) {
 	must(t, a.recount())
 }
 
+// A smaller quota of each holds from the start as well, and for those that ended.
+func TestNameQuotaIsLessened(t *testing.T) {
+	const mega = 1 << 20
+	dir := t.TempDir()
+	a := open(t, dir, Options{})
+	for _, n := range []string{":x", ":y"} {
+		fill(t, a.Log(name(t, n)), 6*mega)
+	}
+	must(t, a.Close())
+	a = open(t, dir, Options{Name: mega})
+	defer a.Close()
+	const segment = DefaultName / segments // the newest one stays, and is larger than all may be
+	if x, y := a.has(t, ":x"), a.has(t, ":y"); x == 0 || y == 0 || x > segment || y > segment {
+		t.Errorf("%d and %d bytes are left", x, y)
+	}
+	l := a.Log(name(t, ":x"))
+	fill(t, l, 3*mega)
+	if x := a.has(t, ":x"); x > mega || x < mega/2 {
+		t.Errorf("%d bytes are there", x)
+	}
+	must(t, a.recount())
+}
+
 // The number of logs is bounded even if there is hardly anything in them.
 func TestTinyLogs(t *testing.T) {
 	a := opened(t, Options{Name: MinName, Total: MinName})
@@ -102,38 +127,112 @@ func TestTinyLogs(t *testing.T) {
 	must(t, a.recount())
 }
 
-// TestVictim compares with a definition over sorted lists.
-func TestVictim(t *testing.T) {
+// TestExcess compares each segment that goes with a definition over all logs.
+func TestExcess(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := &Archive{logs: map[vm.Name]*Log{}, limit: 1}
-		uses := map[vm.Label]int64{}
+		a := &Archive{logs: map[vm.Name]*Log{}, limit: rapid.Int64Range(0, 200_000).Draw(t, "limit")}
 		for i := range rapid.IntRange(0, 8).Draw(t, "logs") {
 			n := name(t, fmt.Sprintf("%s:x%d", rapid.SampledFrom([]string{"", "a", "b", "a:c"}).Draw(t, "path"), i))
-			l := &Log{archive: a, name: n, active: rapid.Bool().Draw(t, "active"), written: epoch.Add(time.Duration(i))}
+			l := &Log{archive: a, name: n, owned: true, active: rapid.Bool().Draw(t, "active"), written: epoch.Add(time.Duration(i))}
 			for j := range rapid.IntRange(0, 3).Draw(t, "segments") {
-				l.spans = append(l.spans, span{int64(j + 1), rapid.Int64Range(0, 1000).Draw(t, "size")})
+				l.spans = append(l.spans, span{int64(j + 1), rapid.Int64Range(1, 50_000).Draw(t, "size")})
 			}
 			a.logs[n] = l
-			uses[tenant(n)] += l.cost()
+			a.total += l.cost()
 		}
-		got := a.victim(uses)
-		for _, l := range a.logs {
-			may := len(l.spans) > 1 || len(l.spans) == 1 && !l.active
-			switch {
-			case may && got == nil:
-				t.Fatalf("%s may go, but none does", l.name)
-			case got == l && !may:
-				t.Fatalf("%s goes, with %d segments", l.name, len(l.spans))
-			case !may || got == l:
-			case uses[tenant(l.name)] > uses[tenant(got.name)]:
-				t.Fatalf("%s goes, but %s is of a tenant that has more", got.name, l.name)
-			case tenant(l.name) == tenant(got.name) && !l.active && (got.active || l.written.Before(got.written)):
-				t.Fatalf("%s goes, but %s ended before", got.name, l.name)
-			case tenant(l.name) == tenant(got.name) && l.active && got.active && l.cost() > got.cost():
-				t.Fatalf("%s goes, but %s is larger", got.name, l.name)
+		model := &Archive{logs: map[vm.Name]*Log{}, total: a.total, limit: a.limit}
+		for n, l := range a.logs {
+			model.logs[n] = &Log{archive: model, name: n, active: l.active, written: l.written, spans: l.spans}
+		}
+		for _, s := range a.excess() {
+			l := model.logs[s.log.name]
+			if model.total <= model.limit-model.limit/64 || len(l.spans) == 0 || l.spans[0] != s.span {
+				t.Fatalf("%s loses segment %v of %v, of %d bytes that are too many than %d", l.name, s.span, l.spans, model.total, model.limit)
+			}
+			for _, m := range model.logs {
+				if why := model.wronged(m, l); why != "" {
+					t.Fatalf("%s loses a segment, but %s %s", l.name, m.name, why)
+				}
+			}
+			model.takeOldest(l)
+		}
+		if model.total > model.limit {
+			t.Fatalf("left are %d bytes of %d", model.total, model.limit)
+		}
+		must(t, a.recountSizes())
+	})
+}
+
+// wronged says why m should have lost a segment before l, if it should.
+func (a *Archive) wronged(l, m *Log) (why string) {
+	spare := func(l *Log) bool { return len(l.spans) > 1 || len(l.spans) == 1 && !l.active }
+	uses := func(of *Log) (sum int64) {
+		for n, l := range a.logs {
+			if tenant(n) == tenant(of.name) {
+				sum += l.cost()
 			}
 		}
-	})
+		return sum
+	}
+	switch {
+	case len(l.spans) == 0 || spare(m) && !spare(l):
+		return ""
+	case spare(l) && !spare(m):
+		return "has one to spare"
+	case uses(l) > uses(m):
+		return "is of a tenant that has more"
+	case tenant(l.name) != tenant(m.name):
+		return ""
+	case !l.active && (m.active || l.written.Before(m.written)):
+		return "ended before"
+	case l.active && m.active && l.cost() > m.cost():
+		return "is larger"
+	}
+	return ""
+}
+
+// TestExcessOfRunning has more unikernels write than there is room for a segment of
+// each: the quota holds.
+func TestExcessOfRunning(t *testing.T) {
+	a := opened(t, Options{Name: MinName, Total: MinName})
+	var last *Log
+	for i := range 40 {
+		last = a.Log(name(t, fmt.Sprintf("p%d:x%d", i%3, i)))
+		last.Active(true)
+		fill(t, last, 60_000)
+		if size, _ := sizes(t, a.dir); size > MinName {
+			t.Fatalf("%d logs have %d bytes, of %d", i+1, size, MinName)
+		}
+	}
+	put(last, epoch, "last")
+	if got := texts(t, last); len(got) == 0 || got[len(got)-1] != "last" {
+		t.Errorf("what came last is not there, of %d lines", len(got))
+	}
+	must(t, a.recount())
+}
+
+// TestForgottenTooSoon has the quota delete all of a log whose owner gave it up while
+// lines waited: they are written, and still known.
+func TestForgottenTooSoon(t *testing.T) {
+	a := opened(t, Options{})
+	l := a.Log(name(t, ":x"))
+	put(l, epoch, "one")
+	reader(t, l)
+	put(l, epoch, "two") // waits
+	a.mu.Lock()
+	l.owned = false
+	limit := a.limit
+	a.limit = 0
+	doomed := a.excess()
+	a.limit = limit
+	a.mu.Unlock()
+	a.remove(doomed)
+	l.Release()
+	must(t, a.Log(name(t, ":y")).settle(t.Context()))
+	testutil.Eventually(t, 20*time.Second, a.recount)
+	if l := a.Find(name(t, ":x")); l == nil || !slices.Equal(texts(t, l), []string{"two"}) {
+		t.Error("what waited is not there")
+	}
 }
 
 // TestThousandLogs has a thousand unikernels write at the same time: nothing is
@@ -166,6 +265,29 @@ func TestThousandLogs(t *testing.T) {
 			t.Fatalf("log %d: %q", i, got)
 		}
 	}
+}
+
+// BenchmarkExcess has many logs be too large: nothing else is told of logs meanwhile.
+func BenchmarkExcess(b *testing.B) {
+	const logs = 5000
+	segments := 0
+	for b.Loop() {
+		b.StopTimer()
+		a := &Archive{logs: map[vm.Name]*Log{}, limit: DefaultTotal, each: DefaultName}
+		for i := range logs {
+			l := newLog(a, name(b, fmt.Sprintf("p%d:q:x%d", i%17, i)))
+			l.owned, l.active, l.written = true, i%4 > 0, epoch.Add(time.Duration(i))
+			for l.cost() < DefaultTotal/logs {
+				l.spans = append(l.spans, span{int64(len(l.spans) + 1), minSegment})
+			}
+			a.logs[l.name] = l
+			a.total += l.cost()
+		}
+		a.limit = a.total - 1
+		b.StartTimer()
+		segments += len(a.excess())
+	}
+	b.ReportMetric(float64(segments)/float64(b.N), "segments")
 }
 
 // BenchmarkLine measures what a line costs whoever reads the FIFO.

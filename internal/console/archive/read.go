@@ -7,7 +7,6 @@ import (
 	"iter"
 	"os"
 	"slices"
-	"syscall"
 	"time"
 
 	"albatross/internal/console/lines"
@@ -150,7 +149,7 @@ func (b block) each(f func(i int, since int64, text []byte) bool) {
 // walk calls each with the blocks of a segment until it returns false. A segment
 // that was deleted meanwhile has none; one that cannot be read is left out.
 func (r *Reader) walk(s span, each func(b block) bool) {
-	f := reopened{r.log.path(s.first)}
+	f := reopened{r.log, s.first}
 	salt, ok, err := readPrefix(f)
 	if ok && err == nil {
 		err = walk(f, prefixSize, s.size, salt, r.Window, func(b block, _ int64) bool {
@@ -158,16 +157,19 @@ func (r *Reader) walk(s span, each func(b block) bool) {
 		})
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		r.log.archive.log.Warn("a part of a console's log cannot be read", "console", r.log.name, "error", err)
+		r.log.archive.log.Warn("a part of a console's log cannot be read", "unikernel", r.log.name, "error", err)
 	}
 }
 
-// reopened is a file that is open only while it is read: when it is deleted, its
+// reopened is a segment that is open only while it is read: when it is deleted, its
 // space is free, however slowly somebody reads it.
-type reopened struct{ path string }
+type reopened struct {
+	log   *Log
+	first int64
+}
 
 func (r reopened) ReadAt(p []byte, at int64) (n int, err error) {
-	f, err := os.OpenFile(r.path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	f, err := r.log.openSegment(r.first, os.O_RDONLY)
 	if err != nil {
 		return 0, err
 	}

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"syscall"
+	"time"
 )
 
 // tailSize is how much of the end of a segment is looked at first: more than the
@@ -19,20 +19,19 @@ func (l *Log) resume() {
 	a.mu.Lock()
 	spans := slices.Clone(l.spans)
 	a.mu.Unlock()
-	next := int64(1)
-	for len(spans) > 0 {
-		newest := &spans[len(spans)-1]
-		number, end, err := l.examine(*newest)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			a.log.Warn("the end of a console's log cannot be read; a new segment is begun", "console", l.name, "error", err)
-			next = newest.first + newest.size // it has fewer lines than bytes
-			break
+	var next int64
+	var err error
+	if len(spans) == 0 { // or it could not be read before
+		spans, _, err = l.list()
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		spans, next, err = l.newest(spans)
+	}
+	if err != nil {
+		a.log.Warn("the end of a console's log cannot be read; a new segment is begun", "unikernel", l.name, "error", err)
+		if len(spans) == 0 {
+			next = time.Now().UnixMicro() // it never had as many lines
 		}
-		if end > 0 {
-			next, newest.size = number, end
-			break
-		}
-		spans = spans[:len(spans)-1] // no line can be in it
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -40,11 +39,32 @@ func (l *Log) resume() {
 	l.base = next
 }
 
+// newest returns those segments in which there can be lines, and the number behind the
+// last one. After an error it is a number that no line can have.
+func (l *Log) newest(spans []span) (left []span, next int64, err error) {
+	for len(spans) > 0 {
+		newest := &spans[len(spans)-1]
+		number, end, err := l.examine(*newest)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return spans, newest.first + newest.size, err // it has fewer lines than bytes
+		}
+		if end > 0 {
+			newest.size = end
+			return spans, number, nil
+		}
+		spans = spans[:len(spans)-1]
+	}
+	return nil, 1, nil
+}
+
+// errPrefix says that no line of a segment can be read, though it may have some.
+var errPrefix = errors.New("its first bytes are damaged")
+
 // examine looks for the last line of a segment, cuts off what follows, and returns
 // the number behind it and the size that is left. A segment in which there can be
 // no lines is deleted, and has none.
 func (l *Log) examine(s span) (next, end int64, err error) {
-	f, err := os.OpenFile(l.path(s.first), os.O_RDWR|syscall.O_NOFOLLOW, 0)
+	f, err := l.openSegment(s.first, os.O_RDWR)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -57,15 +77,18 @@ func (l *Log) examine(s span) (next, end int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	if !ok {
-		return 0, 0, os.Remove(f.Name())
+	switch {
+	case !ok && info.Size() > prefixSize:
+		return 0, 0, errPrefix
+	case !ok: // a crash came before the first line
+		return 0, 0, l.removeSegment(s.first)
 	}
 	next, end, err = lastLine(f, s.first, info.Size(), salt)
 	if err != nil {
 		return 0, 0, err
 	}
 	if cut := info.Size() - end; cut > 0 {
-		l.archive.log.Info("a console's log ends in what is no line, which is cut off", "console", l.name, "bytes", cut)
+		l.archive.log.Info("a console's log ends in what is no line, which is cut off", "unikernel", l.name, "bytes", cut)
 		if err := f.Truncate(end); err != nil {
 			return 0, 0, err
 		}
@@ -78,10 +101,11 @@ func (l *Log) examine(s span) (next, end int64, err error) {
 // or missing.
 func readPrefix(f io.ReaderAt) (s salt, ok bool, err error) {
 	var b [prefixSize]byte
-	if _, err := f.ReadAt(b[:], 0); err != nil && !errors.Is(err, io.EOF) {
+	n, err := f.ReadAt(b[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return s, false, err
 	}
-	s, ok = parsePrefix(b[:])
+	s, ok = parsePrefix(b[:n])
 	return s, ok, nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"syscall"
 	"time"
 )
 
@@ -17,39 +16,27 @@ var errClosed = errors.New("the logs of consoles are closed")
 // write writes lines to the files. It makes known which numbers they have, even if
 // there are none. Lines that cannot be written are lost; their numbers are used up.
 // The writer goroutine calls it.
-func (l *Log) write(b batch) {
+func (l *Log) write(all []batch) {
 	if l.unresumed() {
 		l.resume()
 	}
-	if len(b.heads) == 0 {
+	if len(all) == 0 {
 		return
 	}
-	l.tell(l.writeBlocks(b))
 	a := l.archive
+	var errs []error
+	for i := range all {
+		l.tokens.Pay(len(all[i].buf))
+		errs = append(errs, l.writeBlocks(all[i]))
+		all[i].free()
+	}
+	a.failures.note(l.name, errors.Join(errs...), time.Now())
 	a.durable.soon()
 	a.mu.Lock()
 	l.written = time.Now()
 	doomed := a.excess()
 	a.mu.Unlock()
 	a.remove(doomed)
-}
-
-// tellPause is how long after a failure to write was told another one is not.
-const tellPause = time.Minute
-
-// tell tells the logger that a log cannot be written, and that it can again: of one
-// where none can.
-func (l *Log) tell(err error) {
-	a := l.archive
-	switch {
-	case err == nil && l.told:
-		a.log.Warn("what a unikernel writes is recorded again", "console", l.name)
-	case err != nil && !l.told && time.Since(a.toldAt) > tellPause:
-		a.log.Error("what a unikernel writes cannot be recorded", "console", l.name, "error", err)
-		a.toldAt = time.Now()
-		l.told = true
-	}
-	l.told = l.told && err != nil
 }
 
 func (l *Log) unresumed() bool {
@@ -64,7 +51,7 @@ func (l *Log) writeBlocks(b batch) error {
 	for i := 0; i < len(b.heads); {
 		n, err := l.writeSome(b, i)
 		if err != nil && errors.Is(err, fs.ErrNotExist) {
-			l.lost() // somebody has removed the newest segment
+			l.lost(b.heads[i].first + l.base)
 			n, err = l.writeSome(b, i)
 		}
 		errs = append(errs, err)
@@ -120,7 +107,7 @@ func (l *Log) room() (limit int64, newest span, found bool) {
 // appendTo writes p behind what there is of the newest segment. What a write that
 // failed has left there is written over.
 func (l *Log) appendTo(newest span, p []byte) error {
-	f, err := os.OpenFile(l.path(newest.first), os.O_WRONLY|syscall.O_NOFOLLOW, 0)
+	f, err := l.openSegment(newest.first, os.O_WRONLY)
 	if err != nil {
 		return err
 	}
@@ -131,36 +118,25 @@ func (l *Log) appendTo(newest span, p []byte) error {
 	return f.Close()
 }
 
-// begin begins a segment with p, after it has made room for one.
+// begin begins a segment with p, and makes room for a whole one: not before there is a
+// file, so that nothing is deleted for the sake of a disk that cannot be written to.
 func (l *Log) begin(first int64, p []byte, limit int64) error {
-	l.makeRoom(limit)
-	path := l.path(first)
-	f, err := l.create(path)
+	f, err := l.createSegment(first)
 	if err != nil {
 		return fmt.Errorf("beginning a new segment: %w", err)
 	}
-	if _, err := f.Write(p); err != nil {
-		return errors.Join(err, f.Close(), os.Remove(path))
-	}
 	a := l.archive
+	a.mu.Lock()
+	doomed := a.surplus(l, limit, 0)
+	a.mu.Unlock()
+	a.remove(doomed)
+	if _, err := f.Write(p); err != nil {
+		return errors.Join(err, f.Close(), l.removeSegment(first))
+	}
 	a.mu.Lock()
 	a.change(l, func() { l.spans = append(l.spans, span{first, int64(len(p))}) })
 	a.mu.Unlock()
 	return f.Close()
-}
-
-// create makes the file of a segment, and its directory if it is missing. There
-// may be a file of that name if it has no line.
-func (l *Log) create(path string) (*os.File, error) {
-	const flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC | syscall.O_NOFOLLOW
-	f, err := os.OpenFile(path, flags, 0o600)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return f, err
-	}
-	if err := os.MkdirAll(l.dir(), 0o700); err != nil {
-		return nil, err
-	}
-	return os.OpenFile(path, flags, 0o600)
 }
 
 // grow notes that the newest segment has grown.
@@ -173,30 +149,15 @@ func (l *Log) grow(by int64) {
 	}
 }
 
-// makeRoom deletes the oldest segments until another one fits.
-func (l *Log) makeRoom(limit int64) {
-	a := l.archive
-	var doomed []segment
-	a.mu.Lock()
-	size := limit
-	for _, s := range l.spans {
-		size += s.size
-	}
-	for size > a.each && len(l.spans) > 0 {
-		size -= l.spans[0].size
-		doomed = append(doomed, a.takeOldest(l))
-	}
-	a.mu.Unlock()
-	a.remove(doomed)
-}
-
-// lost forgets the newest segment.
-func (l *Log) lost() {
+// lost looks for what there is of the log after its newest segment was gone: somebody
+// has removed it, or another disk lies in its place, whose segments are of no use if
+// their numbers are not below that of the next line.
+func (l *Log) lost(next int64) {
+	spans, _, _ := l.list() // there is nothing where nothing can be found
+	spans = slices.DeleteFunc(spans, func(s span) bool { return s.first >= next })
 	a := l.archive
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if n := len(l.spans); n > 0 {
-		a.change(l, func() { l.spans = slices.Delete(l.spans, n-1, n) })
-	}
+	a.change(l, func() { l.spans = spans })
 	l.salted = false
 }

@@ -149,10 +149,8 @@ func (l *Log) serve() {
 
 // flush writes what waits in l.
 func (l *Log) flush() {
-	b, waiting := l.take()
-	l.tokens.Pay(len(b.buf))
-	l.write(b)
-	b.free()
+	all, waiting := l.take()
+	l.write(all)
 	for _, c := range waiting {
 		close(c)
 	}

@@ -142,6 +142,26 @@ func (r *Ring) Filled(n int) (lines, missing int) {
 	return r.count - from, 0
 }
 
+// Fitting returns how many of the newest n lines have no more than so many bytes, as
+// Size counts them; one at least, if there is one.
+func (r *Ring) Fitting(n, bytes int) (lines int) {
+	offset := r.used
+	for n = min(n, r.count); lines < n; lines++ {
+		offset -= r.sizeBefore(offset)
+		if lines > 0 && r.used-offset > bytes {
+			break
+		}
+	}
+	return lines
+}
+
+// sizeBefore returns how many bytes the line has that ends at an offset.
+func (r *Ring) sizeBefore(offset int) int {
+	var tail [besides - headSize]byte
+	r.read(offset-len(tail), tail[:])
+	return besides + int(binary.BigEndian.Uint16(tail[:]))
+}
+
 // lengths calls f with the lengths of all lines, the oldest first.
 func (r *Ring) lengths(f func(i, length int)) {
 	offset := 0
@@ -180,9 +200,7 @@ func (r *Ring) offset(n int) int {
 	}
 	offset = r.used
 	for range n {
-		var tail [besides - headSize]byte
-		r.read(offset-len(tail), tail[:])
-		offset -= besides + int(binary.BigEndian.Uint16(tail[:]))
+		offset -= r.sizeBefore(offset)
 	}
 	return offset
 }

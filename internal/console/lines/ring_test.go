@@ -106,6 +106,19 @@ func TestRingIsItsModel(t *testing.T) {
 					t.Fatalf("the newest %d of %d lines have %d that are not empty, and %d are said to be missing to %d", lines, len(m.lines), filled, missing, n)
 				}
 			},
+			"fitting": func(t *rapid.T) {
+				n, bytes := rapid.IntRange(-1, 25).Draw(t, "n"), rapid.IntRange(0, 1000).Draw(t, "bytes")
+				want, size := 0, 0
+				for _, l := range slices.Backward(m.newest(n)) {
+					if size += besides + len(l.Text); size > bytes && want > 0 {
+						break
+					}
+					want++
+				}
+				if got := r.Fitting(n, bytes); got != want {
+					t.Fatalf("of the newest %d lines, %d have %d bytes, want %d", n, got, bytes, want)
+				}
+			},
 			"clear": func(t *rapid.T) {
 				r.Clear()
 				m.lines = nil
