@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ type Authority struct {
 	Command  wire.Command // one that Allowed lets pass
 	Content  *Content     // what follows the command; nil: nothing does, or it is not signed and anything may follow
 	Once     bool         // it is to be obeyed once
+	Order    Digest       // of what was signed, and by whom: the same however the leaf's signature is written
 	Chain    []Link       // leaf first, without the root
 	NotAfter time.Time    // the end of what expires first in the chain, the root included
 
@@ -43,6 +45,7 @@ func Verify(presented [][]byte, root *x509.Certificate, now time.Time, revoked *
 		return nil, err
 	}
 	a := &Authority{Version: wire.Version, Chain: c.links(), cas: slices.Clone(c[1:]), NotAfter: c.notAfter()}
+	a.Order = orderDigest(c[0], a.Chain[0].Issuer)
 	if err := c.checkRevoked(a.Chain, revoked); err != nil {
 		return nil, err
 	}
@@ -64,6 +67,12 @@ func (a *Authority) Streams() bool { return streams(a.Command) }
 // error matches ErrCRL or ErrCRLIssuer.
 func (a *Authority) CRL(der []byte) (*CRL, error) {
 	return a.cas.findCRL(der)
+}
+
+// orderDigest returns what stays the same of a leaf when somebody writes its signature
+// in another way that is as valid, which takes no key. A fingerprint does not.
+func orderDigest(leaf *x509.Certificate, issuer Digest) Digest {
+	return sha256.Sum256(append(issuer[:], leaf.RawTBSCertificate...))
 }
 
 func (c chain) notAfter() time.Time {

@@ -44,6 +44,15 @@ func originOf(chain [][]byte, root *x509.Certificate) origin {
 	return origin{true, pki.KeyID(top), fmt.Sprintf("%q and those below", pki.Describe(top).Subject)}
 }
 
+// originOfAuthority does so for a chain that is in order.
+func originOfAuthority(a *pki.Authority) origin {
+	key, delegated := top(a)
+	if !delegated {
+		return origin{signed: true, name: "whom the root CA signed for itself"}
+	}
+	return origin{true, key, fmt.Sprintf("%q and those below", a.Chain[len(a.Chain)-1].Subject)}
+}
+
 // allowance is how many refusals may be recorded.
 type allowance struct {
 	room    int       // records that may be written now

@@ -63,7 +63,8 @@ type visit struct {
 	*exchange
 	h         *RemoteHandler
 	authority *pki.Authority
-	refused   origin // without an authority: to whom that is counted
+	excess    bool   // refused for what came before it, which may happen very often
+	refused   origin // of excess, or without an authority: to whom that is counted
 	record    api.AuditRecord
 	release   func() // gives back what the memory of the chain was counted against
 
@@ -98,12 +99,15 @@ func (h *RemoteHandler) Handle(ctx context.Context, c *server.Conn) (err error) 
 	var leave func()
 	v.ctx, leave = h.visits.enter(ctx, a)
 	defer leave()
-	key, limited := top(a)
-	if err := h.paces.wait(v.ctx, key, limited); err != nil {
-		return err
+	if _, gone := h.Revoked.Set().Revoked(a.Chain); gone { // before it had entered
+		return v.answer(nil, api.Errorf(api.Denied, "%w", errRevoked))
 	}
-	if err := h.used.use(a, time.Now()); err != nil {
-		return v.answer(nil, err)
+	if err := h.admit(v.ctx, a); err != nil {
+		if ctx.Err() != nil {
+			return err // the daemon ends, or the client has gone
+		}
+		v.excess, v.refused = true, originOfAuthority(a)
+		return v.answer(nil, endedEarly(v.ctx, err))
 	}
 	// What is not in the log is not done: whoever fills the disk hides nothing.
 	if err := v.log(firstOutcome(a.Command), ""); err != nil {
@@ -113,13 +117,19 @@ func (h *RemoteHandler) Handle(ctx context.Context, c *server.Conn) (err error) 
 	if broken, ok := errors.AsType[*brokenError](err); ok {
 		return broken.err
 	}
-	if cause := context.Cause(v.ctx); err != nil && errors.Is(cause, errRevoked) {
-		err = api.Errorf(api.Denied, "%w", cause)
-	}
+	err = endedEarly(v.ctx, err)
 	if _, gone := h.Revoked.Set().Revoked(a.Chain); gone && err == nil && h.News != nil {
 		h.News() // it came too late to be seen when revoked certificates were looked for
 	}
 	return v.answer(reply, err)
+}
+
+// admit waits until a command may be obeyed by its pace, and refuses what was before.
+func (h *RemoteHandler) admit(ctx context.Context, a *pki.Authority) error {
+	if err := h.paces.wait(ctx, a); err != nil {
+		return err
+	}
+	return h.used.use(a, time.Now())
 }
 
 // carries reports whether a command has large content inside the leaf.
@@ -331,7 +341,7 @@ func saidWhole(e *api.Error) *api.Error {
 // that is not in there.
 func (v *visit) log(outcome, text string) error {
 	r := v.record
-	if v.authority == nil {
+	if v.authority == nil || v.excess {
 		note, ok := v.h.refusals.may(v.refused, time.Now())
 		if !ok {
 			return nil

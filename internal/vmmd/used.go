@@ -14,36 +14,48 @@ import (
 // are forgotten when albatrossd ends. The zero value is ready.
 type used struct {
 	mu     sync.Mutex
-	until  map[pki.Digest]time.Time // guarded by mu; by fingerprint, when each expires
-	looked time.Time                // guarded by mu; when expired ones were last dropped
+	marks  map[pki.Digest]mark // guarded by mu; by pki.Authority.Order
+	looked time.Time           // guarded by mu; when old ones were last dropped
 }
 
-// usedPause is the time between looks for expired ones.
+// mark is how long it is remembered that a certificate was used: while it is valid,
+// and also as long as any is, for the clock may be set back.
+type mark struct {
+	notAfter time.Time
+	kept     time.Time // by the monotonic clock
+}
+
+// usedPause is the time between looks for old marks.
 const usedPause = time.Minute
 
-// use refuses a certificate for one use that was used before, and remembers it.
+// use refuses a certificate for one use that was used before, or has expired while
+// it waited, and remembers it.
 func (u *used) use(a *pki.Authority, now time.Time) error {
 	if !a.Once {
 		return nil
 	}
-	leaf := a.Chain[0]
+	notAfter := a.Chain[0].NotAfter
+	if now.After(notAfter) {
+		return api.Errorf(api.Denied, "this certificate has expired while its command waited for earlier ones").
+			Hinted("give the command again")
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.until == nil {
-		u.until = map[pki.Digest]time.Time{}
+	if u.marks == nil {
+		u.marks = map[pki.Digest]mark{}
 	}
 	if now.Sub(u.looked) >= usedPause {
-		for k, until := range u.until {
-			if until.Before(now) {
-				delete(u.until, k)
+		for order, m := range u.marks {
+			if m.notAfter.Before(now) && m.kept.Before(now) {
+				delete(u.marks, order)
 			}
 		}
 		u.looked = now
 	}
-	if _, before := u.until[leaf.Fingerprint]; before {
+	if _, before := u.marks[a.Order]; before {
 		return api.Errorf(api.Denied, "this certificate is for one use, and was used before").
 			Hinted("give the command again")
 	}
-	u.until[leaf.Fingerprint] = leaf.NotAfter
+	u.marks[a.Order] = mark{notAfter, now.Add(pki.OnceFor)}
 	return nil
 }

@@ -1,6 +1,9 @@
 package vmmd
 
 import (
+	"encoding/asn1"
+	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,7 +78,7 @@ func TestUsed(t *testing.T) {
 	var u used
 	now := time.Unix(1000, 0)
 	leaf := func(n byte, until time.Time) *pki.Authority {
-		return &pki.Authority{Once: true, Chain: []pki.Link{{Fingerprint: pki.Digest{n}, NotAfter: until}}}
+		return &pki.Authority{Once: true, Order: pki.Digest{n}, Chain: []pki.Link{{NotAfter: until}}}
 	}
 	a, b := leaf(1, now.Add(5*time.Minute)), leaf(2, now.Add(10*time.Minute))
 	for _, one := range []*pki.Authority{a, b} {
@@ -86,15 +89,25 @@ func TestUsed(t *testing.T) {
 	if err := u.use(a, now.Add(5*time.Minute)); err == nil {
 		t.Error("it is used a second time, at its last moment")
 	}
-	later := now.Add(6*time.Minute + usedPause)
+	later := now.Add(9*time.Minute + usedPause/2)
 	if err := u.use(leaf(3, later.Add(time.Minute)), later); err != nil {
 		t.Error(err)
 	}
-	if len(u.until) != 2 {
-		t.Errorf("%d are remembered", len(u.until))
-	}
 	if err := u.use(b, later); err == nil {
 		t.Error("one that is valid yet was forgotten")
+	}
+	if err := u.use(a, now.Add(time.Minute)); err == nil {
+		t.Error("once the clock is set back it is used a second time")
+	}
+	if err := u.use(leaf(5, now), later); err == nil {
+		t.Error("one that has expired is used")
+	}
+	later = now.Add(pki.OnceFor + 2*usedPause)
+	if err := u.use(leaf(6, later.Add(time.Minute)), later); err != nil {
+		t.Error(err)
+	}
+	if len(u.marks) != 2 { // the last two
+		t.Errorf("%d are remembered", len(u.marks))
 	}
 	many := leaf(4, later)
 	many.Once = false
@@ -103,4 +116,51 @@ func TestUsed(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestSignatureWrittenAnew presents certificates whose signatures were written in
+// other ways that are as valid: with bits of padding, and with the other S of ECDSA.
+func TestSignatureWrittenAnew(t *testing.T) {
+	d := startFar(t)
+	alice := delegate(t, d.ca, "alice", share(2))
+	wantText(t, d.ask("alice:disk", wire.BlockAdd{Size: 1}), "added block device")
+	for tried := 0; tried < 3; { // not each signature begins with a bit that is zero
+		r := pki.Request{Name: "disk", Command: wire.BlockSet{}, Once: true, Content: contentOf([]byte("first")), Public: newKey(t).Public()}
+		leaf, err := alice.Sign(r, pki.ValidFor(time.Now(), pki.OnTheFlyFor))
+		must(t, err)
+		present := func(der []byte) wire.Payload {
+			far := d.present(append([][]byte{der}, pki.DER(alice.Above())...))
+			defer far.conn.Close()
+			far.stream([]byte("first"))
+			return far.receive()
+		}
+		wantText(t, present(leaf.Raw), "set block device")
+		for _, der := range writtenAnew(t, leaf.Raw) {
+			tried++
+			if p, ok := present(der).(wire.Failure); !ok || !strings.Contains(p.Text, "for one use") && !strings.Contains(p.Text, "cannot be read") {
+				t.Errorf("it is answered by %+v", p)
+			}
+		}
+	}
+}
+
+// writtenAnew returns certificates with the same signed part, and another encoding of
+// the signature.
+func writtenAnew(t *testing.T, der []byte) (all [][]byte) {
+	t.Helper()
+	var c struct {
+		Signed, Algorithm asn1.RawValue
+		Signature         asn1.BitString
+	}
+	_, err := asn1.Unmarshal(der, &c)
+	must(t, err)
+	signature := c.Signature.Bytes
+	for padding := 1; padding < 8 && signature[0]>>(8-padding) == 0; padding++ {
+		shifted := new(big.Int).Lsh(new(big.Int).SetBytes(signature), uint(padding))
+		c.Signature = asn1.BitString{Bytes: shifted.FillBytes(make([]byte, len(signature))), BitLength: 8*len(signature) - padding}
+		again, err := asn1.Marshal(c)
+		must(t, err)
+		all = append(all, again)
+	}
+	return all
 }

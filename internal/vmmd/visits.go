@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"albatross/internal/api"
 	"albatross/internal/pki"
 )
 
@@ -49,6 +50,15 @@ func (s *visits) enter(ctx context.Context, a *pki.Authority) (_ context.Context
 		defer s.mu.Unlock()
 		delete(s.all, e)
 	}
+}
+
+// endedEarly returns err, or what ended a visit and so led to it.
+func endedEarly(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if err != nil && (errors.Is(cause, errRevoked) || errors.Is(cause, errExpired)) {
+		return api.Errorf(api.Denied, "%w", cause)
+	}
+	return err
 }
 
 // authorityEnds returns when the first CA of a chain expires, if it has one below
