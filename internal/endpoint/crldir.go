@@ -21,7 +21,7 @@ import (
 
 const (
 	maxCRL  = 1 << 20 // bytes of the file of a list
-	maxCRLs = 1 << 16 // entries of the directory; albatrossd keeps at most 40 lists for each delegation of the root CA
+	maxCRLs = 1 << 16 // entries of the directory; albatrossd keeps at most 96 lists for each delegation of the root CA
 	// settled is how old a change must be before the time of a file can tell it
 	// from a later one: the clock of a file system may be coarse.
 	settled = 2 * time.Second

@@ -10,7 +10,7 @@ import (
 // Limits of what is kept.
 const (
 	MaxSize      = 1 << 20 // bytes of a file, and of all lists of one issuer together
-	MaxPerIssuer = 8       // lists of one issuer, of which older ones revoke what newer ones do not
+	MaxPerIssuer = 64      // lists of one issuer: older ones revoke what newer ones do not, as where expired entries are left out
 	MaxLists     = 32      // of CAs deeper below one delegation of the root CA
 	MaxListsSize = 1 << 20 // bytes of those together
 )

@@ -29,7 +29,7 @@ func issue(t testing.TB, ca *pki.CA, at time.Time, serials ...string) *pki.CRL {
 func wantRevoked(t testing.TB, l *Lists, by *pki.CA, want ...string) {
 	t.Helper()
 	var have []string
-	for n := range 20 {
+	for n := range 256 {
 		serial := fmt.Sprintf("%02x", n)
 		if _, gone := l.Set().Revoked([]pki.Link{{Serial: serial, Issuer: pki.KeyID(by.Certificate())}}); gone {
 			have = append(have, serial)
@@ -148,7 +148,7 @@ func TestTooManyThatLeaveOut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	over := issue(t, alice, now.Add(time.Minute), "0f")
+	over := issue(t, alice, now.Add(time.Hour), "ff")
 	if _, err := l.Add(over); !errors.Is(err, ErrFull) {
 		t.Errorf("one too many: %v", err)
 	}
@@ -160,10 +160,10 @@ func TestTooManyThatLeaveOut(t *testing.T) {
 		t.Errorf("the root's: %v, %v", news, err)
 	}
 	wantRevoked(t, open(t, dir, ca), alice, all...)
-	if news, err := l.Add(issue(t, alice, now.Add(time.Minute), append(all, "0f")...)); err != nil || !news {
+	if news, err := l.Add(issue(t, alice, now.Add(time.Hour), append(all, "ff")...)); err != nil || !news {
 		t.Errorf("one with all: %v, %v", news, err)
 	}
-	wantRevoked(t, open(t, dir, ca), alice, append(all, "0f")...)
+	wantRevoked(t, open(t, dir, ca), alice, append(all, "ff")...)
 	if n := len(l.Set().All()); n != 2 {
 		t.Errorf("%d lists are kept", n)
 	}
