@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"os"
@@ -29,7 +30,7 @@ func (f *afar) flags(c *cobra.Command) {
 	c.Flags().StringVar(&f.ca, "remote-ca", "", "serve clients far away whose certificates lead to the CA in `FILE`")
 	c.Flags().StringVar(&f.cert, "server-cert", "", "certificate of this server, for them (default: server.pem beside the CA)")
 	c.Flags().StringVar(&f.key, "server-key", "", "its private key (default: server.key beside the CA)")
-	c.Flags().StringVar(&f.listen, "listen", ":1025", "`ADDRESS:PORT` where to serve them; no address: all of this host")
+	c.Flags().StringVar(&f.listen, "listen", "", "`ADDRESS:PORT` where to serve them; no address: all of this host (default :1025)")
 	c.Flags().StringVar(&f.group, "remote-group", "", "`GROUP` that may connect to util/remote.sock, for an albatross-tls that another user runs")
 	c.Flags().BoolVar(&f.unsigned, "remote-unsigned-images", false, "take images and content of block devices from afar that no certificate names")
 	c.Flags().BoolVar(&f.destroyRevoked, "destroy-revoked", false, "destroy unikernels created by certificates that are revoked")
@@ -39,11 +40,12 @@ func (f *afar) flags(c *cobra.Command) {
 // run elsewhere, understand.
 func (f *afar) complete() error {
 	if f.ca == "" {
-		if f.cert != "" || f.key != "" || f.group != "" || f.destroyRevoked || f.unsigned {
+		if f.cert != "" || f.key != "" || f.listen != "" || f.group != "" || f.destroyRevoked || f.unsigned {
 			return usage("name the CA with --remote-ca", "nobody far away is served")
 		}
 		return nil
 	}
+	f.listen = cmp.Or(f.listen, ":1025")
 	if _, _, err := net.SplitHostPort(f.listen); err != nil {
 		return usage("write it as 192.0.2.1:1025, [2001:db8::1]:1025 or :1025", "--listen %q is no address with a port", f.listen)
 	}

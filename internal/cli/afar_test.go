@@ -37,7 +37,7 @@ func TestAfarFlags(t *testing.T) {
 			t.Errorf("%q: %+v, then %+v, %v", given, f, again, err)
 		}
 	}
-	for _, alone := range all[1:] {
+	for _, alone := range append(all[1:], "--listen=:1026") {
 		if _, err := parse(alone); err == nil {
 			t.Errorf("%s is accepted though nobody is served", alone)
 		}
