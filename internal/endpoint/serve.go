@@ -42,6 +42,9 @@ func (s *Server) serve(ctx, hard context.Context, raw net.Conn, one *handshake) 
 	defer m.release()
 	if err != nil {
 		log.Debug("connection lost", "error", err)
+		if !s.handshakes.done(one) { // it had ended before anybody looked at it
+			s.crowded(log)
+		}
 		return
 	}
 	var v verdict
